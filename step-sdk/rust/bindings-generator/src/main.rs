@@ -1,0 +1,71 @@
+//! Makes the bindings that `piton-step` keeps in `src/bindings`, from the contract in `step-sdk/wit`.
+//! Run it after a change of the contract: `cargo run` in this folder. Nothing depends on it, and it
+//! decides nothing: what it writes is the output of wit-bindgen's generator, but for two names.
+
+use std::fs;
+use std::path::Path;
+
+use wit_bindgen_core::{Files, WorldGenerator, wit_parser::Resolve};
+use wit_bindgen_rust::{Opts, WithOption};
+
+const VERSION: &str = "0.63.0";
+
+fn main() {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let contract = here.join("../../wit");
+    let bindings = here.join("../src/bindings");
+    for (world, module) in [("plugin", "plugin"), ("reconcilable-plugin", "reconcilable")] {
+        let path = bindings.join(module).with_extension("rs");
+        let text = head(world) + &generate(&contract, world, module);
+        fs::write(&path, text).expect("the SDK's folder should be writable");
+        println!("wrote {}", path.display());
+    }
+}
+
+fn head(world: &str) -> String {
+    format!(
+        "//! Owns the component's side of the world `{world}`: generated, never edited.\n\
+         //!\n\
+         //! Made from `step-sdk/wit/step.wit` by wit-bindgen's Rust generator {VERSION}, with the\n\
+         //! program in `step-sdk/rust/bindings-generator` (`cargo run` there). It is kept here so that\n\
+         //! a step does not compile the generator: that is most of a minute.\n\n"
+    )
+}
+
+fn generate(contract: &Path, world: &str, module: &str) -> String {
+    let mut resolve = Resolve::default();
+    let (package, _) = resolve.push_path(contract).expect("the contract should parse");
+    let world_id = resolve.select_world(&[package], Some(world)).expect("the world should exist");
+    let mut files = Files::default();
+    options(module)
+        .build()
+        .generate(&mut resolve, world_id, &mut files)
+        .expect("the world should have bindings");
+    let (_, contents) = files.iter().next().expect("one file should be generated");
+    let text = String::from_utf8(contents.to_vec()).expect("Rust should be UTF-8");
+    // Both worlds export the interface `step`, and exported macros share one namespace per crate.
+    text.replace("__export_piton_step_step_0_1_0_cabi", &format!("__export_{module}_step_cabi"))
+}
+
+fn options(module: &str) -> Opts {
+    let mut options = Opts {
+        format: true,
+        generate_all: true,
+        // The macro that exports a type carries the world's description with it: so a step embeds
+        // the world that it exports, and not each world that this crate knows.
+        pub_export_macro: true,
+        export_macro_name: Some(format!("export_{module}")),
+        default_bindings_module: Some(format!("piton_step::bindings::{module}")),
+        ..Opts::default()
+    };
+    if module != "plugin" {
+        // One set of types for both worlds.
+        for interface in ["types", "log", "report", "memo"] {
+            options.with.push((
+                format!("piton:step/{interface}@0.1.0"),
+                WithOption::Path(format!("crate::bindings::plugin::piton::step::{interface}")),
+            ));
+        }
+    }
+    options
+}

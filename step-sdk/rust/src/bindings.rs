@@ -1,0 +1,8 @@
+//! Owns nothing: the two worlds of the contract, as wit-bindgen's generator wrote them.
+//! Never used by a step directly, except through the macros that export it.
+#![allow(unsafe_code, missing_docs, unreachable_pub)]
+
+#[rustfmt::skip]
+pub mod plugin;
+#[rustfmt::skip]
+pub mod reconcilable;
