@@ -1,0 +1,122 @@
+//! Adds up what a run has spent.
+//! Never rounds and never overflows in silence: amounts are whole millionths of a unit.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// Amounts by unit, each in millionths of that unit: `usd` 50,000 is five cents.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Usage(BTreeMap<String, u64>);
+
+/// A sum that does not fit. The amounts before it are kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UsageOverflow {
+    /// The unit whose sum is too large.
+    pub unit: String,
+}
+
+impl fmt::Display for UsageOverflow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the sum of `{}` is more than can be counted", self.unit)
+    }
+}
+
+impl std::error::Error for UsageOverflow {}
+
+impl Usage {
+    /// Nothing spent.
+    pub const fn new() -> Self {
+        Self(BTreeMap::new())
+    }
+
+    /// Adds `micros` millionths of `unit`.
+    ///
+    /// # Errors
+    /// [`UsageOverflow`] where the sum would pass 2^64 - 1; the sum then stays as it was.
+    pub fn add(&mut self, unit: &str, micros: u64) -> Result<(), UsageOverflow> {
+        let sum = self.micros(unit).checked_add(micros);
+        let sum = sum.ok_or_else(|| UsageOverflow { unit: unit.into() })?;
+        self.0.insert(unit.into(), sum);
+        Ok(())
+    }
+
+    /// Adds all of `other`; a sum that would overflow stays at the most that can be counted.
+    pub fn add_all(&mut self, other: &Self) {
+        for (unit, micros) in &other.0 {
+            let sum = self.micros(unit).saturating_add(*micros);
+            self.0.insert(unit.clone(), sum);
+        }
+    }
+
+    /// Millionths of `unit`; 0 where none was reported.
+    pub fn micros(&self, unit: &str) -> u64 {
+        self.0.get(unit).copied().unwrap_or(0)
+    }
+
+    /// Units and their millionths, by unit.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, u64)> {
+        self.0.iter().map(|(unit, micros)| (unit.as_str(), *micros))
+    }
+
+    /// Whether no unit was reported.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// The three sums that are kept of a run, a step or many runs.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Ledger {
+    /// All usage.
+    pub spent: Usage,
+    /// Usage of attempts whose result was not kept.
+    pub wasted: Usage,
+    /// At each failed `execute`, what the recorded results and that attempt had cost: what a start
+    /// from the top would have paid again.
+    pub restart: Usage,
+    /// Usage of attempts whose result was kept.
+    pub(crate) kept: Usage,
+}
+
+impl Ledger {
+    /// Counts an attempt whose result is kept.
+    pub(crate) fn keep(&mut self, usage: &Usage) {
+        self.spent.add_all(usage);
+        self.kept.add_all(usage);
+    }
+
+    /// Counts an attempt whose result is not kept.
+    pub(crate) fn waste(&mut self, usage: &Usage) {
+        self.spent.add_all(usage);
+        self.wasted.add_all(usage);
+    }
+
+    /// Counts as kept what was counted as wasted: the result turned up after all.
+    pub(crate) fn rescue(&mut self, usage: &Usage) {
+        for (unit, micros) in usage.iter() {
+            let left = self.wasted.micros(unit).saturating_sub(micros);
+            self.wasted.0.insert(unit.into(), left);
+        }
+        self.kept.add_all(usage);
+    }
+
+    /// Counts what a start from the top would now pay again, after an attempt that cost `usage`.
+    pub(crate) fn would_restart(&mut self, usage: &Usage) {
+        let kept = self.kept.clone();
+        self.restart.add_all(&kept);
+        self.restart.add_all(usage);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_overflowing_sum_is_refused_and_kept() {
+        let mut usage = Usage::new();
+        usage.add("usd", u64::MAX).expect("the first amount should fit");
+        assert!(usage.add("usd", 1).is_err());
+        assert_eq!(usage.micros("usd"), u64::MAX);
+    }
+}
