@@ -4,7 +4,7 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::raw::{RawReconcile, RawStep};
+use crate::raw::{RawReconcile, RawStep, read_input, read_text, write_output};
 use crate::{Context, Failure};
 
 /// A step: one function that does, one that undoes. Export it with [`export!`](crate::export!).
@@ -87,34 +87,11 @@ impl<S: Reconcile> RawReconcile for S {
     }
 }
 
-/// Nothing has been called when this fails, so the failure is clean.
-fn read_input<T: DeserializeOwned>(text: &str) -> Result<T, Failure> {
-    read(text).map_err(|problem| Failure::permanent("bad-input", problem).clean())
-}
-
 /// Only an output that another version of the step wrote can fail here; its effect is there.
 fn read_output<T: DeserializeOwned>(text: &str) -> Result<T, Failure> {
-    read(text).map_err(|problem| {
+    read_text(text).map_err(|problem| {
         Failure::permanent("bad-output", format!("the recorded output does not fit: {problem}"))
     })
-}
-
-fn write_output<T: Serialize>(output: &T) -> Result<String, Failure> {
-    serde_json::to_string(output).map_err(|error| {
-        Failure::permanent("bad-output", format!("the output cannot be written as JSON: {error}"))
-    })
-}
-
-/// Names the field that does not fit, which serde alone does not do for a wrong type.
-fn read<T: DeserializeOwned>(text: &str) -> Result<T, String> {
-    let reader = &mut serde_json::Deserializer::from_str(text);
-    let value = serde_path_to_error::deserialize(&mut *reader).map_err(|error| {
-        let path = error.path().to_string();
-        let problem = error.into_inner();
-        if path == "." { problem.to_string() } else { format!("field `{path}`: {problem}") }
-    })?;
-    reader.end().map_err(|problem| problem.to_string())?;
-    Ok(value)
 }
 
 #[cfg(test)]
