@@ -3,23 +3,31 @@
 //! decides nothing: what it writes is the output of wit-bindgen's generator, but for two names.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use wit_bindgen_core::{Files, WorldGenerator, wit_parser::Resolve};
 use wit_bindgen_rust::{Opts, WithOption};
 
 const VERSION: &str = "0.63.0";
 
+const WORLDS: [(&str, &str); 2] = [("plugin", "plugin"), ("reconcilable-plugin", "reconcilable")];
+
 fn main() {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let contract = here.join("../../wit");
-    let bindings = here.join("../src/bindings");
-    for (world, module) in [("plugin", "plugin"), ("reconcilable-plugin", "reconcilable")] {
-        let path = bindings.join(module).with_extension("rs");
-        let text = head(world) + &generate(&contract, world, module);
-        fs::write(&path, text).expect("the SDK's folder should be writable");
+    for (world, module) in WORLDS {
+        let path = kept(module);
+        fs::write(&path, bindings(world, module)).expect("the SDK's folder should be writable");
         println!("wrote {}", path.display());
     }
+}
+
+fn kept(module: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../src/bindings");
+    folder.join(module).with_extension("rs")
+}
+
+fn bindings(world: &str, module: &str) -> String {
+    let contract = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../wit");
+    head(world) + &generate(&contract, world, module)
 }
 
 fn head(world: &str) -> String {
@@ -68,4 +76,17 @@ fn options(module: &str) -> Opts {
         }
     }
     options
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_kept_bindings_are_what_the_contract_makes() {
+        for (world, module) in WORLDS {
+            let kept = fs::read_to_string(kept(module)).expect("bindings should be kept");
+            assert!(kept == bindings(world, module), "run `cargo run` to renew `{module}.rs`");
+        }
+    }
 }
