@@ -15,7 +15,12 @@ const CALLS: &str = "/data/calls.ndjson";
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Phase<'a> {
     Execute,
-    Compensate { with_output: bool, cause: Option<&'a str> },
+    Compensate {
+        with_output: bool,
+        cause: Option<&'a str>,
+    },
+    #[allow(dead_code, reason = "only a guest for tests can be asked")]
+    Reconcile,
 }
 
 impl<'a> Phase<'a> {
@@ -56,6 +61,7 @@ fn line<'a>(ctx: &'a Context, phase: Phase<'a>) -> Line<'a> {
     let (phase, with_output, cause) = match phase {
         Phase::Execute => ("execute", None, None),
         Phase::Compensate { with_output, cause } => ("compensate", Some(with_output), cause),
+        Phase::Reconcile => ("reconcile", None, None),
     };
     Line {
         step: &ctx.step,

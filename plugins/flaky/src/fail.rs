@@ -46,6 +46,7 @@ enum PhaseName {
     #[default]
     Execute,
     Compensate,
+    Reconcile,
 }
 
 fn one_second_ms() -> u64 {
@@ -59,9 +60,16 @@ impl Plan {
         let phase = match phase {
             Phase::Execute => PhaseName::Execute,
             Phase::Compensate { .. } => PhaseName::Compensate,
+            Phase::Reconcile => PhaseName::Reconcile,
         };
         let due = phase == self.phase && self.times.is_none_or(|times| attempt <= times);
         self.fail.filter(|_| due)
+    }
+
+    /// Tells whether the failure says that nothing happened.
+    #[allow(dead_code, reason = "only a guest for tests has an effect to leave out")]
+    pub(crate) fn is_clean(&self) -> bool {
+        self.clean
     }
 
     /// Fails. It returns an output where the failure is the output.
