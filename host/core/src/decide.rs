@@ -199,6 +199,10 @@ impl std::error::Error for EvaluationError {}
 pub enum Refusal {
     /// The run is over.
     Finished(RunStatus),
+    /// The run has not begun.
+    NotStarted,
+    /// The run has begun.
+    AlreadyStarted,
     /// The run is already turning back.
     RollingBack,
     /// A pivot's result is recorded.
@@ -225,6 +229,8 @@ impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = match self {
             Self::Finished(status) => return write!(f, "the run is over ({})", status.word()),
+            Self::NotStarted => "the run has not begun",
+            Self::AlreadyStarted => "the run has already begun",
             Self::RollingBack => "the run is already rolling back",
             Self::PastPivot => {
                 "the run is past its pivot and can only go forward; \
@@ -285,6 +291,11 @@ impl Deciding<'_> {
     fn take_in(&mut self, input: Input) -> Result<(), Refusal> {
         if self.run.is_finished() {
             return Err(Refusal::Finished(self.run.status()));
+        }
+        match (self.run.is_started(), &input) {
+            (true, Input::Start { .. }) => return Err(Refusal::AlreadyStarted),
+            (false, Input::Start { .. }) | (true, _) => {}
+            (false, _) => return Err(Refusal::NotStarted),
         }
         match input {
             Input::Start { manifest, folder, components, input, key } => {
@@ -394,7 +405,9 @@ impl Deciding<'_> {
 
     /// Turns the run back, or asks for it where a pivot's outcome is open.
     fn turn(&mut self, cause: Cause) {
-        let is_settled = self.run.rollback.is_some() || self.run.turn_wanted.is_some();
+        let is_settled = self.run.rollback.is_some()
+            || self.run.turn_wanted.is_some()
+            || self.run.cancel_keeping_effects;
         if is_settled || self.run.pivot_passed {
             return;
         }
@@ -436,12 +449,11 @@ impl Deciding<'_> {
         let Some(cause) = self.run.turn_wanted.clone() else { return };
         if self.run.pivot_passed {
             self.emit(Event::TurnRefused);
-            if let Cause::StepFailed(instance) = cause {
-                let mut failure = self.run.instance(instance).failure.clone();
-                if let Some(failure) = &mut failure {
-                    failure.limit = Limit::BehindPivot;
-                }
-                let failure = failure.expect("a failed step should say why");
+            // Besides the one that caused it, others may have failed meanwhile.
+            for instance in self.run.failed.clone() {
+                let failure = self.run.instance(instance).failure.clone();
+                let mut failure = failure.expect("a failed step should say why");
+                failure.limit = Limit::BehindPivot;
                 self.emit(Event::StepStuck { instance, phase: Phase::Execute, failure });
             }
         } else if !self.run.is_pivot_undecided() {
@@ -457,10 +469,10 @@ impl Deciding<'_> {
     }
 
     fn turn_at_deadline(&mut self) {
-        let is_due = (self.run.timers.iter())
-            .take_while(|(at, _)| *at <= self.moment.now)
-            .any(|(_, timer)| *timer == Timer::Deadline);
-        if is_due && !self.run.is_finished() {
+        let deadline = self.run.deadline().filter(|deadline| *deadline <= self.moment.now);
+        let is_due =
+            deadline.is_some_and(|deadline| self.run.timers.contains(&(deadline, Timer::Deadline)));
+        if is_due && !self.run.is_held(Timer::Deadline) {
             self.turn(Cause::Deadline);
         }
     }
@@ -472,6 +484,9 @@ impl Deciding<'_> {
             .map(|(_, timer)| *timer)
             .collect();
         for timer in due {
+            if self.run.is_held(timer) {
+                continue;
+            }
             match timer {
                 Timer::Retry(instance) => self.retry_is_due(instance),
                 Timer::Wait(step) => self.wait_is_over(step),
@@ -481,22 +496,21 @@ impl Deciding<'_> {
     }
 
     fn retry_is_due(&mut self, instance: InstanceId) {
-        if !self.moment.may_start || self.is_held(instance) {
+        if !self.moment.may_start {
             return;
         }
         // Turning back drops scheduled attempts, and one timer may have turned the run.
         let Some(retry) = self.run.instance(instance).retry.clone() else { return };
-        if retry.due <= self.moment.now {
-            self.start_attempt(instance, retry.phase);
+        if retry.due > self.moment.now {
+            return;
         }
-    }
-
-    /// Whether nothing may start there now, because the run is about to turn or to end.
-    fn is_held(&self, instance: InstanceId) -> bool {
-        let is_pivot = self.run.step_of(instance).pivot;
-        self.run.cancel_keeping_effects
-            || self.run.is_finished()
-            || (self.run.turn_wanted.is_some() && !is_pivot)
+        if retry.phase == Phase::Execute && self.is_key_forgotten(instance, self.moment.now) {
+            // No host was there while the service still knew the key.
+            let last_end = self.run.instance(instance).last_end().cloned();
+            let end = last_end.expect("an unknown outcome should come from an end");
+            return self.stick(instance, Phase::Execute, &end, Limit::IdempotencyWindow);
+        }
+        self.start_attempt(instance, retry.phase);
     }
 
     /// Calls a phase of an instance, unless its input has no value.

@@ -2,6 +2,7 @@
 //! [`Run::apply`] is the only way state changes. Never decides what happens next.
 
 mod apply;
+mod signals;
 mod undo;
 
 pub use apply::ApplyError;
@@ -10,8 +11,9 @@ use crate::end::{End, Failure, FailureKind, HostEnd};
 use crate::event::{Cause, StepFailure};
 use crate::id::{Digest, IdempotencyKey, InstanceId, Phase, RunId, StepIndex};
 use crate::ledger::{Ledger, Usage};
-use crate::pipeline::{Effect, Pipeline, Step, StepKind};
+use crate::pipeline::{Effect, Pipeline, RuleVerdict, Step};
 use crate::value::{Json, Timestamp};
+use signals::Signals;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,15 +29,22 @@ pub struct Run {
     steps: Vec<StepState>,
     /// Steps whose dependencies have all ended well and that have not begun.
     pub(crate) ready: BTreeSet<StepIndex>,
-    /// Maps with elements that have not begun.
+    /// Maps with elements that have not begun and places for them.
     pub(crate) open_maps: BTreeSet<StepIndex>,
     /// What has an attempt under way.
     pub(crate) under_way: BTreeSet<InstanceId>,
     pub(crate) timers: BTreeSet<(Timestamp, Timer)>,
+    /// How many of the timers are for further attempts.
+    retries: usize,
+    /// Nodes that wait.
+    waiting: BTreeSet<StepIndex>,
     pub(crate) stuck: BTreeSet<InstanceId>,
     pub(crate) unfinished_steps: usize,
-    /// Signals that no node has taken yet.
-    pub(crate) signals: Vec<(String, Json)>,
+    pub(crate) signals: Signals,
+    /// What has failed so that the run is to turn back, until it does.
+    pub(crate) failed: BTreeSet<InstanceId>,
+    /// Pivots whose outcome is open, so that the run may go neither way.
+    open_pivots: BTreeSet<InstanceId>,
     pub(crate) turn_wanted: Option<Cause>,
     pub(crate) rollback: Option<Cause>,
     pub(crate) undo: UndoOrder,
@@ -357,10 +366,14 @@ impl Run {
             open_maps: BTreeSet::new(),
             under_way: BTreeSet::new(),
             timers: BTreeSet::new(),
+            retries: 0,
+            waiting: BTreeSet::new(),
             stuck: BTreeSet::new(),
             unfinished_steps: steps.len(),
             steps,
-            signals: Vec::new(),
+            signals: Signals::default(),
+            failed: BTreeSet::new(),
+            open_pivots: BTreeSet::new(),
             turn_wanted: None,
             rollback: None,
             undo: UndoOrder::default(),
@@ -539,8 +552,28 @@ impl Run {
     }
 
     /// When the run next has something to do by itself.
+    ///
+    /// Timers that are held are left out: whoever sleeps until then must find something to do.
     pub fn next_timer(&self) -> Option<Timestamp> {
-        self.timers.first().map(|(at, _)| *at)
+        if self.cancel_keeping_effects {
+            return None;
+        }
+        self.timers.iter().find(|(_, timer)| !self.is_held(*timer)).map(|(at, _)| *at)
+    }
+
+    /// Whether nothing follows from this timer for now, because the run is about to turn or to end.
+    pub(crate) fn is_held(&self, timer: Timer) -> bool {
+        if self.cancel_keeping_effects || self.is_finished() {
+            return true;
+        }
+        match timer {
+            _ if self.turn_wanted.is_none() => false,
+            // Only what may settle the pivot's outcome goes on, and undoing.
+            Timer::Retry(instance) => {
+                !self.step_of(instance).pivot && !self.undo.is_active(instance)
+            }
+            Timer::Wait(_) | Timer::Deadline => true,
+        }
     }
 
     /// Until when a waiting node waits; the inner none: until somebody answers.
@@ -559,31 +592,31 @@ impl Run {
         if let Some(finished) = &self.finished {
             return finished.status;
         }
-        let is_idle = self.under_way.is_empty()
-            && !self.timers.iter().any(|(_, timer)| matches!(timer, Timer::Retry(_)));
-        let is_waiting = self.steps_waiting().next().is_some();
-        if self.output_failure.is_some() {
-            return RunStatus::Stuck;
-        }
+        let goes_on = !self.under_way.is_empty() || self.has_retry_ahead() || !self.undo.is_idle();
         if self.rollback.is_some() {
-            let nothing_to_do = is_idle && self.undo.is_idle();
-            return if nothing_to_do && !self.stuck.is_empty() {
-                RunStatus::Stuck
-            } else {
-                RunStatus::RollingBack
-            };
+            let is_stuck = !goes_on && !self.stuck.is_empty();
+            return if is_stuck { RunStatus::Stuck } else { RunStatus::RollingBack };
         }
-        let nothing_to_start =
-            self.turn_wanted.is_some() || (self.ready.is_empty() && self.open_maps.is_empty());
-        if is_idle && nothing_to_start && self.undo.is_idle() {
-            if is_waiting && self.turn_wanted.is_none() {
-                return RunStatus::Waiting;
-            }
-            if !self.stuck.is_empty() {
-                return RunStatus::Stuck;
-            }
+        let begins = self.turn_wanted.is_none()
+            && !self.cancel_keeping_effects
+            && !(self.ready.is_empty() && self.open_maps.is_empty());
+        if goes_on || begins {
+            RunStatus::Running
+        } else if !self.stuck.is_empty() || self.output_failure.is_some() {
+            RunStatus::Stuck
+        } else if !self.waiting.is_empty() {
+            RunStatus::Waiting
+        } else {
+            RunStatus::Running
         }
-        RunStatus::Running
+    }
+
+    fn has_retry_ahead(&self) -> bool {
+        if self.turn_wanted.is_none() {
+            return self.retries > 0;
+        }
+        let mut timers = self.timers.iter();
+        timers.any(|(_, timer)| matches!(timer, Timer::Retry(_)) && !self.is_held(*timer))
     }
 
     /// Where a step stands; of a map, where the whole stands.
@@ -604,13 +637,15 @@ impl Run {
                 return first;
             }
         }
-        if self.rollback.is_some() && any(StepStatus::Compensated) && !any(StepStatus::Succeeded) {
+        let has_turned = self.rollback.is_some();
+        if has_turned && any(StepStatus::Compensated) && !any(StepStatus::Succeeded) {
             return StepStatus::Compensated;
         }
         match state.whole.outcome {
             Some(Outcome::Succeeded) => StepStatus::Succeeded,
+            // Cut off or dropped when the run turned back or ended.
+            _ if has_turned || self.is_finished() => StepStatus::Failed,
             _ if any(StepStatus::Retrying) => StepStatus::Retrying,
-            _ if any(StepStatus::Failed) && self.rollback.is_some() => StepStatus::Failed,
             _ => StepStatus::Running,
         }
     }
@@ -628,7 +663,7 @@ impl Run {
         if found.under_way.is_some() {
             return StepStatus::Running;
         }
-        if found.retry.is_some() {
+        if found.retry.is_some() && !self.is_finished() {
             return StepStatus::Retrying;
         }
         let was_undone = matches!(found.undo, Some(Undo::Compensated | Undo::Settled));
@@ -642,10 +677,6 @@ impl Run {
             None if found.has_started() => StepStatus::Failed,
             None => StepStatus::Pending,
         }
-    }
-
-    pub(crate) fn steps_waiting(&self) -> impl Iterator<Item = StepIndex> + '_ {
-        self.pipeline.indexes().filter(|step| self.step_state(*step).waiting.is_some())
     }
 
     pub(crate) fn step_of(&self, instance: InstanceId) -> &Step {
@@ -662,13 +693,13 @@ impl Run {
 
     /// Whether a pivot's outcome is open, so that the run may go neither way.
     pub(crate) fn is_pivot_undecided(&self) -> bool {
-        self.pipeline.indexes().filter(|step| self.pipeline.step(*step).pivot).any(|step| {
-            self.instances_of(step).into_iter().any(|instance| {
-                let found = self.instance(instance);
-                let cut_off = matches!(found.knowledge, Knowledge::Unknown | Knowledge::Unknowable);
-                found.under_way.is_some() || (cut_off && found.undo.is_none())
-            })
-        })
+        !self.open_pivots.is_empty()
+    }
+
+    fn is_open_pivot(&self, instance: InstanceId) -> bool {
+        let found = self.instance(instance);
+        let is_open = found.under_way.is_some() || (found.is_cut_off() && found.undo.is_none());
+        self.step_of(instance).pivot && is_open
     }
 
     fn begun(&self) -> &Started {
@@ -697,27 +728,32 @@ impl Instance {
         !matches!(self.knowledge, Knowledge::Untouched | Knowledge::Clean)
     }
 
+    /// Whether an attempt's outcome is unknown, and may stay so.
+    pub(crate) fn is_cut_off(&self) -> bool {
+        matches!(self.knowledge, Knowledge::Unknown | Knowledge::Unknowable)
+    }
+
     fn phase_mut(&mut self, phase: Phase) -> &mut PhaseState {
         &mut self.phases[phase as usize]
     }
 }
 
 /// What the end of an `execute` says about its effect, given what was known before.
-fn knowledge_after(before: Knowledge, end: &End, effect: Effect) -> Knowledge {
-    let perhaps = before.max(Knowledge::Perhaps);
-    match end {
-        End::Succeeded(_) => Knowledge::Done,
-        End::Failed(failure) if failure.clean => Knowledge::Clean,
-        End::Failed(failure) if failure.kind == FailureKind::Unknown => Knowledge::Unknown,
-        End::Failed(_) | End::Host(HostEnd::Denied, _) => perhaps,
-        // A step that only computes has nothing to ask about.
-        End::Host(..) if effect == Effect::None => perhaps,
-        End::Host(..) => Knowledge::Unknown,
-        End::Reconciled(_) => before,
+fn knowledge_after(before: Knowledge, end: &End, step: &Step) -> Knowledge {
+    let is_unknown = match end {
+        End::Succeeded(_) => return Knowledge::Done,
+        End::Failed(failure) if failure.clean => return Knowledge::Clean,
+        End::Reconciled(_) => return before,
+        End::Failed(failure) => {
+            let (_, verdict, _) = step.retry.for_code(&failure.code);
+            failure.kind == FailureKind::Unknown || verdict == Some(RuleVerdict::Unknown)
+        }
+        End::Host(host_end, _) => *host_end != HostEnd::Denied,
+    };
+    // A step that only computes has nothing to ask about.
+    if is_unknown && step.effect != Effect::None {
+        Knowledge::Unknown
+    } else {
+        before.max(Knowledge::Perhaps)
     }
-}
-
-/// Whether a step's kind makes it a map.
-pub(crate) fn is_map(step: &Step) -> bool {
-    matches!(step.kind, StepKind::Map(_))
 }

@@ -66,13 +66,9 @@ impl Deciding<'_> {
     }
 
     fn begin_elements(&mut self, step: StepIndex) {
-        let StepKind::Map(policy) = self.run.pipeline().step(step).kind.clone() else { return };
-        loop {
-            let goes_on = self.run.open_maps.contains(&step) && self.run.turn_wanted.is_none();
-            let map = self.run.step_state(step).map.as_ref();
-            let Some(map) = map.filter(|map| goes_on && map.active < policy.max_parallel) else {
-                return;
-            };
+        // An element whose input has no value fails at once, which may turn the run.
+        while self.run.open_maps.contains(&step) && self.run.turn_wanted.is_none() {
+            let Some(map) = &self.run.step_state(step).map else { return };
             self.start_attempt(InstanceId::element(step, map.next), Phase::Execute);
         }
     }
@@ -116,25 +112,15 @@ impl Deciding<'_> {
 
     /// Gives each waiting signal node the oldest signal of its name.
     fn take_signals(&mut self) {
-        if self.run.signals.is_empty() {
-            return;
-        }
-        let waiting: Vec<StepIndex> = self.run.steps_waiting().collect();
-        for step in waiting {
-            let StepKind::Wait(Waiting::Signal(name)) = &self.run.pipeline().step(step).kind else {
-                continue;
-            };
-            let found = self.run.signals.iter().find(|(other, _)| other == name);
-            if let Some((_, data)) = found {
-                let output = data.clone();
-                self.emit(Event::WaitEnded { step, output });
-            }
+        while let Some((step, data)) = self.run.signals.next_match() {
+            let output = data.clone();
+            self.emit(Event::WaitEnded { step, output });
         }
     }
 
     pub(super) fn wait_is_over(&mut self, step: StepIndex) {
         let is_waiting = self.run.waiting_until(step).is_some();
-        if !is_waiting || self.run.turn_wanted.is_some() || self.run.is_finished() {
+        if !is_waiting {
             return;
         }
         match &self.run.pipeline().step(step).kind {

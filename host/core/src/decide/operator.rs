@@ -2,9 +2,9 @@
 //! Never knows who they are or how they said it.
 
 use super::{Deciding, Refusal};
-use crate::event::{Cause, Event, Limit, Settlement};
+use crate::event::{Cause, Event, Settlement};
 use crate::id::{InstanceId, Phase, StepIndex};
-use crate::pipeline::{StepKind, Waiting};
+use crate::pipeline::{Effect, StepKind, Waiting};
 use crate::run::Knowledge;
 use crate::value::Json;
 use std::time::Duration;
@@ -66,10 +66,24 @@ impl Deciding<'_> {
     }
 
     fn may_be_repeated(&self, instance: InstanceId) -> bool {
-        let failure = self.run.instance(instance).failure.as_ref();
-        failure.is_none_or(|failure| {
-            !matches!(failure.limit, Limit::UnknownOutcome | Limit::IdempotencyWindow)
-        })
+        if self.is_undoing(instance) {
+            return true;
+        }
+        let step = self.run.step_of(instance);
+        let found = self.run.instance(instance);
+        let can_ask = found.knowledge == Knowledge::Unknown && step.reconciles;
+        !found.is_cut_off()
+            || match step.effect {
+                Effect::None => true,
+                Effect::Idempotent => can_ask || !self.is_key_forgotten(instance, self.moment.now),
+                Effect::Reconcilable => can_ask,
+                Effect::Unsafe => false,
+            }
+    }
+
+    /// Whether its undo is what is under way or wanted.
+    fn is_undoing(&self, instance: InstanceId) -> bool {
+        self.run.rollback.is_some() || self.is_tolerated(instance)
     }
 
     fn retry_one(&mut self, instance: InstanceId, by: &str) {
@@ -78,8 +92,7 @@ impl Deciding<'_> {
         let has_begun = found.has_started();
         let is_cut_off = found.knowledge == Knowledge::Unknown;
         self.emit(Event::RetryRequested { instance, by: by.into() });
-        let is_backward = phase == Phase::Compensate || self.run.rollback.is_some();
-        if is_backward {
+        if self.is_undoing(instance) {
             return;
         }
         let asks_first = is_cut_off && self.run.step_of(instance).reconciles;
@@ -98,8 +111,8 @@ impl Deciding<'_> {
         because: String,
         by: String,
     ) -> Result<(), Refusal> {
-        let undoing = self.run.rollback.is_some() || self.is_tolerated(instance);
-        let found = self.run.instance(instance);
+        let Some(found) = self.run.find(instance) else { return Err(Refusal::NothingToSettle) };
+        let undoing = self.is_undoing(instance);
         if found.under_way.is_some() {
             return Err(Refusal::UnderWay);
         }
@@ -114,8 +127,8 @@ impl Deciding<'_> {
         if settlement == Settlement::Undone && !undoing {
             return Err(Refusal::NotRollingBack);
         }
-        // A recorded result never changes.
-        if matches!(settlement, Settlement::Done(_)) && found.output.is_some() {
+        // A recorded result never changes: it can be undone, but neither replaced nor denied.
+        if settlement != Settlement::Undone && found.output.is_some() {
             return Err(Refusal::NothingToSettle);
         }
         if found.retry.is_some() && matches!(settlement, Settlement::Done(_)) {
@@ -123,7 +136,7 @@ impl Deciding<'_> {
         }
         let goes_again = settlement == Settlement::NotDone && !undoing;
         self.emit(Event::Settled { instance, settlement, because, by });
-        if goes_again && self.run.turn_wanted.is_none() {
+        if goes_again {
             self.go_again_after_settling(instance);
         }
         self.end_map_if_done(instance.step);
@@ -131,7 +144,9 @@ impl Deciding<'_> {
     }
 
     fn go_again_after_settling(&mut self, instance: InstanceId) {
-        if self.run.step_of(instance).calls() {
+        let is_map = instance.element.is_none() && self.run.elements_of(instance.step).is_some();
+        let has_begun = instance.element.is_some() || self.run.instance(instance).has_started();
+        if has_begun && !is_map {
             self.schedule(instance, Phase::Execute, Duration::ZERO, None);
         }
     }
@@ -149,8 +164,9 @@ impl Deciding<'_> {
     }
 
     fn check_awaits_approval(&self, step: StepIndex) -> Result<(), Refusal> {
-        let kind = &self.run.pipeline().step(step).kind;
-        let is_approval = matches!(kind, StepKind::Wait(Waiting::Approval { .. }));
+        let found = self.run.pipeline().steps.get(step.0 as usize);
+        let found = found.ok_or(Refusal::NotAwaitingApproval)?;
+        let is_approval = matches!(found.kind, StepKind::Wait(Waiting::Approval { .. }));
         let is_waiting = self.run.waiting_until(step).is_some();
         if is_approval && is_waiting { Ok(()) } else { Err(Refusal::NotAwaitingApproval) }
     }

@@ -6,7 +6,8 @@ use crate::end::{End, FailureKind, HostEnd, Reconciled};
 use crate::event::{Cause, Event, Limit, StepFailure, Verdict};
 use crate::id::{InstanceId, Phase};
 use crate::pipeline::{Effect, OnExhausted, RetryPolicy, RuleVerdict, StepKind};
-use crate::run::{Outcome, Undo};
+use crate::run::{Knowledge, Outcome, Undo};
+use crate::value::Timestamp;
 use std::time::Duration;
 
 /// What an end asks for, before any limit is looked at.
@@ -48,6 +49,9 @@ impl Deciding<'_> {
         if matches!(end, End::Succeeded(_)) {
             return;
         }
+        if self.is_lost_too_often(instance, Phase::Execute) {
+            return self.stick(instance, Phase::Execute, end, Limit::LostAttempts);
+        }
         let (policy, verdict, rule) = self.run.step_of(instance).retry.for_code(end.code());
         let chosen = Chosen { policy, rule };
         match self.wish(instance, Phase::Execute, end, verdict) {
@@ -65,7 +69,8 @@ impl Deciding<'_> {
         verdict: Option<RuleVerdict>,
     ) -> Wish {
         let counts = self.run.instance(instance).phase(phase);
-        let is_unsafe = self.run.step_of(instance).effect == Effect::Unsafe;
+        let effect = self.run.step_of(instance).effect;
+        let knows_no_key = matches!(effect, Effect::Unsafe | Effect::Reconcilable);
         let asks = phase == Phase::Execute;
         match (verdict, end) {
             (Some(RuleVerdict::Permanent), _) => Wish::GiveUp(Limit::Permanent),
@@ -86,7 +91,7 @@ impl Deciding<'_> {
             (None, End::Host(HostEnd::InvalidOutput, _)) => {
                 if counts.invalid_outputs >= 2 {
                     Wish::GiveUp(Limit::SameEnd)
-                } else if is_unsafe && asks {
+                } else if knows_no_key && asks {
                     Wish::FindOut
                 } else {
                     Wish::Again
@@ -111,10 +116,6 @@ impl Deciding<'_> {
     /// The outcome of an `execute` is unknown: what to do goes by the step's `effect`.
     fn find_out(&mut self, instance: InstanceId, end: &End, chosen: &Chosen) {
         let step = self.run.step_of(instance);
-        let counts = self.run.instance(instance).phase(Phase::Execute);
-        if counts.lost_in_a_row >= step.lost_attempts_max {
-            return self.stick(instance, Phase::Execute, end, Limit::LostAttempts);
-        }
         match (step.effect, step.reconciles) {
             (Effect::None, _) => self.repeat(instance, end, chosen),
             (Effect::Unsafe, _) | (Effect::Reconcilable, false) => {
@@ -129,17 +130,23 @@ impl Deciding<'_> {
 
     /// Repeats a call whose outcome is unknown, if the service still knows its key.
     fn repeat_under_its_key(&mut self, instance: InstanceId, end: &End, chosen: &Chosen) {
-        let step = self.run.step_of(instance);
-        let first = self.run.instance(instance).phase(Phase::Execute).key_first_used_at;
-        let is_forgotten = match (step.idempotency_window, first) {
-            (Some(window), Some(first)) => self.moment.now > first.after(window),
-            _ => false,
-        };
-        if is_forgotten {
+        if self.is_key_forgotten(instance, self.moment.now) {
             self.stick(instance, Phase::Execute, end, Limit::IdempotencyWindow);
         } else {
             self.repeat(instance, end, chosen);
         }
+    }
+
+    /// Whether a call with unknown outcome would, at that moment, be no longer recognised.
+    pub(super) fn is_key_forgotten(&self, instance: InstanceId, at: Timestamp) -> bool {
+        let step = self.run.step_of(instance);
+        let found = self.run.instance(instance);
+        let first = found.phase(Phase::Execute).key_first_used_at;
+        let is_past = match (step.idempotency_window, first) {
+            (Some(window), Some(first)) => at > first.after(window),
+            _ => false,
+        };
+        is_past && step.effect == Effect::Idempotent && found.is_cut_off()
     }
 
     fn repeat(&mut self, instance: InstanceId, end: &End, chosen: &Chosen) {
@@ -177,7 +184,8 @@ impl Deciding<'_> {
                     return Err(Limit::RetryAfterMax);
                 }
                 // Nobody comes back early, nor all at once.
-                *wished + policy.backoff.delay(counts.throttled, None, draw)
+                let spread = policy.backoff.delay(counts.throttled, None, draw);
+                wished.saturating_add(spread)
             }
             Wish::Again | Wish::AgainNow | Wish::FindOut => {
                 if counts.counted >= policy.attempts {
@@ -195,7 +203,7 @@ impl Deciding<'_> {
         if due > first.after(policy.max_elapsed) {
             return Err(Limit::MaxElapsed);
         }
-        let goes_forward = self.run.rollback.is_none();
+        let goes_forward = self.run.rollback.is_none() && !self.is_tolerated(instance);
         if goes_forward && self.run.deadline().is_some_and(|deadline| due > deadline) {
             return Err(Limit::RunDeadline);
         }
@@ -216,6 +224,21 @@ impl Deciding<'_> {
 
     /// A step has failed going forward: turn, pause or go on, as the manifest says.
     pub(super) fn fail_forward(&mut self, instance: InstanceId, failure: StepFailure) {
+        self.fail_as_the_manifest_says(instance, failure);
+        self.end_map_if_done(instance.step);
+    }
+
+    fn fail_as_the_manifest_says(&mut self, instance: InstanceId, mut failure: StepFailure) {
+        let step = self.run.step_of(instance);
+        let found = self.run.instance(instance);
+        if step.pivot && found.is_cut_off() {
+            // The run may go neither way before it is known whether the pivot took effect.
+            if found.knowledge == Knowledge::Unknown && step.reconciles && found.retry.is_none() {
+                return self.schedule(instance, Phase::Reconcile, Duration::ZERO, None);
+            }
+            failure.limit = Limit::UnknownOutcome;
+            return self.emit(Event::StepStuck { instance, phase: Phase::Execute, failure });
+        }
         if self.is_within_tolerance(instance) {
             return self.emit(Event::StepFailed { instance, failure, verdict: Verdict::Tolerated });
         }
@@ -272,9 +295,14 @@ impl Deciding<'_> {
     fn reconcile_ended_backward(&mut self, instance: InstanceId, end: &End) {
         match end {
             End::Reconciled(Reconciled::NotDone) => self.emit(Event::UndoNotNeeded { instance }),
+            // It was asked before the run turned back: its undo waits for its place like any other.
+            _ if !self.run.undo.is_active(instance) => {}
             // Undone with the output found, or with none where it cannot be known.
             End::Reconciled(_) => self.schedule(instance, Phase::Compensate, Duration::ZERO, None),
             _ => {
+                if self.is_lost_too_often(instance, Phase::Reconcile) {
+                    return self.stick(instance, Phase::Reconcile, end, Limit::LostAttempts);
+                }
                 let (policy, verdict, rule) = self.run.step_of(instance).undo.for_code(end.code());
                 let chosen = Chosen { policy, rule };
                 let wish = self.wish(instance, Phase::Reconcile, end, verdict);
@@ -301,8 +329,7 @@ impl Deciding<'_> {
         end: &End,
         (verdict, chosen): (Option<RuleVerdict>, Chosen),
     ) {
-        let lost = self.run.instance(instance).phase(phase).lost_in_a_row;
-        if lost >= self.run.step_of(instance).lost_attempts_max {
+        if self.is_lost_too_often(instance, phase) {
             return self.stick(instance, phase, end, Limit::LostAttempts);
         }
         let wish = self.wish(instance, phase, end, verdict);
@@ -312,7 +339,13 @@ impl Deciding<'_> {
         }
     }
 
-    fn stick(&mut self, instance: InstanceId, phase: Phase, end: &End, limit: Limit) {
+    /// Whether its host has died of it, or beside it, too many times in a row.
+    fn is_lost_too_often(&self, instance: InstanceId, phase: Phase) -> bool {
+        let lost = self.run.instance(instance).phase(phase).lost_in_a_row;
+        lost > 0 && lost >= self.run.step_of(instance).lost_attempts_max
+    }
+
+    pub(super) fn stick(&mut self, instance: InstanceId, phase: Phase, end: &End, limit: Limit) {
         self.emit(Event::StepStuck { instance, phase, failure: failure_of(end, limit) });
     }
 }

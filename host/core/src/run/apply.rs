@@ -3,15 +3,16 @@
 
 use super::{
     Finished, Instance, Knowledge, MapState, Outcome, Retry, Run, RunStatus, Started, Timer,
-    UnderWay, Undo, WaitingState, is_map, knowledge_after,
+    UnderWay, Undo, WaitingState, knowledge_after,
 };
 use crate::end::{End, Failure, FailureKind, HostEnd, Reconciled};
 use crate::event::{Cause, Event, Settlement, StepFailure, Verdict};
 use crate::id::{Digest, IdempotencyKey, InstanceId, Phase, StepIndex};
 use crate::ledger::Usage;
-use crate::pipeline::Waiting;
+use crate::pipeline::{StepKind, Waiting};
 use crate::value::{Json, Timestamp};
 use std::fmt;
+use std::sync::Arc;
 
 /// An event that cannot be true of the run it is applied to: a damaged journal, or a bug.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -105,7 +106,7 @@ impl Run {
             Event::WaitStarted { step, until } => self.wait_started(*step, *until),
             Event::WaitEnded { step, output } => self.wait_ended(*step, output),
             Event::SignalReceived { name, data, .. } => {
-                self.signals.push((name.clone(), data.clone()));
+                self.signals.receive(name, data.clone());
                 Ok(())
             }
             Event::StepFailed { instance, failure, verdict } => {
@@ -164,13 +165,9 @@ impl Run {
         let phase = under_way.phase;
         self.check_may_start(instance, phase)?;
         self.drop_retry(instance)?;
-        let is_begun_element = instance.element.is_some() && !self.instance(instance).has_started();
         if phase == Phase::Execute {
-            if is_begun_element {
-                self.element_begun(instance)?;
-            } else {
-                self.ready.remove(&instance.step);
-            }
+            self.ready.remove(&instance.step);
+            self.begin_if_new_element(instance)?;
         }
         let start_order = self.next_start;
         let found = self.instance_mut(instance)?;
@@ -225,7 +222,8 @@ impl Run {
         end: &End,
         usage: &Usage,
     ) -> Fits {
-        let effect = self.step_of(instance).effect;
+        let pipeline = Arc::clone(&self.pipeline);
+        let step = pipeline.step(instance.step);
         let found = self.instance_mut(instance)?;
         found.under_way = None;
         found.last_end = Some(end.clone());
@@ -234,7 +232,7 @@ impl Run {
         let mut total = std::mem::take(&mut found.attempt_usage);
         total.add_all(usage);
         if phase == Phase::Execute {
-            found.knowledge = knowledge_after(found.knowledge, end, effect);
+            found.knowledge = knowledge_after(found.knowledge, end, step);
         }
         self.under_way.remove(&instance);
         self.enter_usage(instance, phase, end, &total)?;
@@ -253,7 +251,7 @@ impl Run {
             | (Phase::Execute, End::Reconciled(_)) => return Err("a phase ends in its own way"),
             _ => {}
         }
-        self.touch_undo(instance)
+        self.touch(instance)
     }
 
     fn enter_usage(
@@ -321,13 +319,15 @@ impl Run {
         if instance.element.is_some() {
             let map = self.map_mut(instance.step)?;
             map.active = map.active.saturating_sub(1);
+            self.refresh_open_map(instance.step);
             return Ok(());
         }
         self.unfinished_steps -= 1;
         if outcome == Outcome::Succeeded && self.pipeline.step(instance.step).pivot {
             self.pivot_passed = true;
+            self.drop_deadline();
         }
-        for dependent in self.dependents.clone()[instance.step.0 as usize].iter().copied() {
+        for dependent in Arc::clone(&self.dependents)[instance.step.0 as usize].iter().copied() {
             let state = &mut self.steps[dependent.0 as usize];
             state.unmet -= 1;
             if state.unmet == 0 {
@@ -344,14 +344,22 @@ impl Run {
 
     fn map_started(&mut self, step: StepIndex, items: &[Json]) -> Fits {
         self.begin(step)?;
-        require(is_map(self.pipeline.step(step)), "only a map has elements")?;
+        let is_map = matches!(self.pipeline.step(step).kind, StepKind::Map(_));
+        require(is_map, "only a map has elements")?;
         let element = |item: &Json| Instance { item: Some(item.clone()), ..Instance::default() };
         let elements = items.iter().map(element).collect();
         self.steps[step.0 as usize].map = Some(MapState { elements, ..MapState::default() });
-        if !items.is_empty() {
-            self.open_maps.insert(step);
-        }
+        self.refresh_open_map(step);
         Ok(())
+    }
+
+    /// An element begins with its first attempt, or by failing before it.
+    fn begin_if_new_element(&mut self, instance: InstanceId) -> Fits {
+        let Some(element) = instance.element else { return Ok(()) };
+        if element < self.map_mut(instance.step)?.next {
+            return Ok(());
+        }
+        self.element_begun(instance)
     }
 
     fn element_begun(&mut self, instance: InstanceId) -> Fits {
@@ -359,16 +367,31 @@ impl Run {
         require(instance.element == Some(map.next), "elements begin in their order")?;
         map.next += 1;
         map.active += 1;
-        if map.next as usize == map.elements.len() {
-            self.open_maps.remove(&instance.step);
-        }
+        self.refresh_open_map(instance.step);
         Ok(())
+    }
+
+    /// Keeps the index of maps that may begin an element: one is left, and a place is free.
+    fn refresh_open_map(&mut self, step: StepIndex) {
+        let StepKind::Map(policy) = &self.pipeline.step(step).kind else { return };
+        let is_open = self.steps[step.0 as usize].map.as_ref().is_some_and(|map| {
+            (map.next as usize) < map.elements.len() && map.active < policy.max_parallel
+        });
+        if is_open && self.rollback.is_none() {
+            self.open_maps.insert(step);
+        } else {
+            self.open_maps.remove(&step);
+        }
     }
 
     fn wait_started(&mut self, step: StepIndex, until: Option<Timestamp>) -> Fits {
         self.begin(step)?;
         require(!self.pipeline.step(step).calls(), "only a waiting node waits")?;
         self.steps[step.0 as usize].waiting = Some(WaitingState { until });
+        self.waiting.insert(step);
+        if let Some(name) = signal_of(&self.pipeline.step(step).kind) {
+            self.signals.await_one(name, step);
+        }
         if let Some(until) = until {
             self.timers.insert((until, Timer::Wait(step)));
         }
@@ -378,11 +401,8 @@ impl Run {
     fn wait_ended(&mut self, step: StepIndex, output: &Json) -> Fits {
         self.stop_waiting(step)?;
         // The oldest signal of that name is what ended the wait: it serves one node only.
-        if let crate::pipeline::StepKind::Wait(Waiting::Signal(name)) =
-            &self.pipeline.step(step).kind
-        {
-            let taken = self.signals.iter().position(|(other, _)| other == name);
-            self.signals.remove(taken.ok_or("no signal was received")?);
+        if let Some(name) = signal_of(&self.pipeline.step(step).kind) {
+            require(self.signals.take(name), "no signal was received")?;
         }
         self.instance_mut(InstanceId::of(step))?.output = Some(output.clone());
         self.end_well(InstanceId::of(step), Outcome::Succeeded)
@@ -391,6 +411,10 @@ impl Run {
     fn stop_waiting(&mut self, step: StepIndex) -> Fits {
         let waiting = self.steps[step.0 as usize].waiting.take();
         let waiting = waiting.ok_or("the node does not wait")?;
+        self.waiting.remove(&step);
+        if let Some(name) = signal_of(&self.pipeline.step(step).kind) {
+            self.signals.give_up(name, step);
+        }
         if let Some(until) = waiting.until {
             self.timers.remove(&(until, Timer::Wait(step)));
         }
@@ -405,17 +429,21 @@ impl Run {
             retry.attempt == found.phase(retry.phase).attempts + 1,
             "an attempt has the wrong number",
         )?;
-        found.phase_mut(retry.phase).previous_delay = Some(retry.delay);
+        if !retry.delay.is_zero() {
+            found.phase_mut(retry.phase).previous_delay = Some(retry.delay);
+        }
         let (phase, due) = (retry.phase, retry.due);
         found.retry = Some(retry);
         self.ready.remove(&instance.step);
         self.timers.insert((due, Timer::Retry(instance)));
+        self.retries += 1;
         self.undo_begun(instance, phase)
     }
 
     fn drop_retry(&mut self, instance: InstanceId) -> Fits {
         if let Some(retry) = self.instance_mut(instance)?.retry.take() {
             self.timers.remove(&(retry.due, Timer::Retry(instance)));
+            self.retries -= 1;
         }
         Ok(())
     }
@@ -430,20 +458,16 @@ impl Run {
             self.stop_waiting(instance.step)?;
         }
         self.ready.remove(&instance.step);
-        // An element whose input had no value fails without having begun.
-        let is_new_element = instance.element.is_some() && !self.instance(instance).has_started();
-        if is_new_element && self.map_mut(instance.step)?.next == instance.element.unwrap_or(0) {
-            self.element_begun(instance)?;
-        }
+        self.begin_if_new_element(instance)?;
+        self.drop_retry(instance)?;
         self.instance_mut(instance)?.failure = Some(failure.clone());
         match verdict {
             Verdict::TurnBack => {
+                // An element keeps its place in the map: should the run not turn after all, it is
+                // stuck there.
                 self.instance_mut(instance)?.outcome = Some(Outcome::Failed);
-                if instance.element.is_some() {
-                    self.map_mut(instance.step)?.active -= 1;
-                }
-                let phase = Phase::Execute;
-                self.failure = Some((instance, phase, failure.clone()));
+                self.failed.insert(instance);
+                self.failure = Some((instance, Phase::Execute, failure.clone()));
                 Ok(())
             }
             Verdict::GoOn => {
@@ -469,25 +493,22 @@ impl Run {
             self.stop_waiting(instance.step)?;
         }
         self.ready.remove(&instance.step);
-        let is_new_element = instance.element.is_some() && !self.instance(instance).has_started();
-        if is_new_element && self.map_mut(instance.step)?.next == instance.element.unwrap_or(0) {
-            self.element_begun(instance)?;
-        }
+        self.begin_if_new_element(instance)?;
+        self.drop_retry(instance)?;
         let found = self.instance_mut(instance)?;
+        require(found.under_way.is_none(), "an attempt is under way")?;
         found.stuck = Some(phase);
         found.failure = Some(failure.clone());
         // A step whose failure was to turn the run back, had a pivot not been reached meanwhile.
         if found.outcome == Some(Outcome::Failed) && self.rollback.is_none() {
             self.instance_mut(instance)?.outcome = None;
-            if instance.element.is_some() {
-                self.map_mut(instance.step)?.active += 1;
-            }
+            self.failed.remove(&instance);
         }
         self.stuck.insert(instance);
         if self.rollback.is_none() {
             self.failure = Some((instance, phase, failure.clone()));
         }
-        self.touch_undo(instance)
+        self.touch(instance)
     }
 
     fn rollback_started(&mut self, cause: &Cause) -> Fits {
@@ -504,15 +525,16 @@ impl Run {
         for instance in dropped {
             self.drop_retry(instance)?;
         }
-        let waiting: Vec<StepIndex> = self.steps_waiting().collect();
+        let waiting: Vec<StepIndex> = self.waiting.iter().copied().collect();
         for step in waiting {
             self.stop_waiting(step)?;
         }
-        self.timers.retain(|(_, timer)| *timer != Timer::Deadline);
+        self.drop_deadline();
         self.ready.clear();
         self.open_maps.clear();
+        self.failed.clear();
         let stuck_forward: Vec<InstanceId> = (self.stuck.iter().copied())
-            .filter(|instance| self.instance(*instance).stuck != Some(Phase::Compensate))
+            .filter(|instance| self.instance(*instance).outcome != Some(Outcome::Tolerated))
             .collect();
         for instance in stuck_forward {
             self.instance_mut(instance)?.stuck = None;
@@ -549,7 +571,7 @@ impl Run {
         if undoing && phase != Phase::Execute {
             self.undo.activate(instance);
         }
-        self.touch_undo(instance)
+        self.touch(instance)
     }
 
     fn undo_ended(&mut self, instance: InstanceId, undo: Undo) -> Fits {
@@ -563,7 +585,7 @@ impl Run {
             let map = self.map_mut(instance.step)?;
             map.undoing = map.undoing.saturating_sub(1);
         }
-        self.touch_undo(instance)
+        self.touch(instance)
     }
 
     fn settled(&mut self, instance: InstanceId, settlement: &Settlement) -> Fits {
@@ -579,7 +601,8 @@ impl Run {
                 if undoing {
                     return self.undo_ended(instance, Undo::NotNeeded);
                 }
-                self.touch_undo(instance)
+                self.make_ready_again(instance);
+                self.touch(instance)
             }
             Settlement::Done(output) => {
                 let found = self.instance_mut(instance)?;
@@ -589,8 +612,16 @@ impl Run {
                 } else {
                     self.record(instance, output)?;
                 }
-                self.touch_undo(instance)
+                self.touch(instance)
             }
+        }
+    }
+
+    /// What never started begins like any other; elements do so by a scheduled attempt.
+    fn make_ready_again(&mut self, instance: InstanceId) {
+        let is_whole = instance.element.is_none() && self.step_state(instance.step).map.is_none();
+        if is_whole && !self.instance(instance).has_started() && self.rollback.is_none() {
+            self.ready.insert(instance.step);
         }
     }
 
@@ -608,12 +639,8 @@ impl Run {
             };
             *counts = fresh;
         }
-        let has_begun = self.instance(instance).has_started();
-        let is_whole = instance.element.is_none() && self.step_state(instance.step).map.is_none();
-        if !has_begun && is_whole && self.rollback.is_none() {
-            self.ready.insert(instance.step);
-        }
-        self.touch_undo(instance)
+        self.make_ready_again(instance);
+        self.touch(instance)
     }
 
     fn unstick(&mut self, instance: InstanceId) -> Fits {
@@ -638,15 +665,30 @@ impl Run {
         };
         require(fits, "the run ends in a way that its events do not lead to")?;
         self.timers.clear();
+        self.retries = 0;
         self.finished = Some(Finished { at, status, output: output.clone() });
         Ok(())
     }
 
-    fn touch_undo(&mut self, instance: InstanceId) -> Fits {
+    /// Brings the indexes up to date with what an event has changed about an instance.
+    fn touch(&mut self, instance: InstanceId) -> Fits {
+        if self.pipeline.step(instance.step).pivot {
+            if self.is_open_pivot(instance) {
+                self.open_pivots.insert(instance);
+            } else {
+                self.open_pivots.remove(&instance);
+            }
+        }
         if self.rollback.is_some() || self.is_tolerated(instance)? {
             self.refresh_undo(instance);
         }
         Ok(())
+    }
+
+    fn drop_deadline(&mut self) {
+        if let Some(deadline) = self.deadline() {
+            self.timers.remove(&(deadline, Timer::Deadline));
+        }
     }
 
     fn is_tolerated(&self, instance: InstanceId) -> Result<bool, &'static str> {
@@ -674,6 +716,13 @@ impl Run {
 
     fn map_mut(&mut self, step: StepIndex) -> Result<&mut MapState, &'static str> {
         self.steps[step.0 as usize].map.as_mut().ok_or("the step is no map")
+    }
+}
+
+fn signal_of(kind: &StepKind) -> Option<&str> {
+    match kind {
+        StepKind::Wait(Waiting::Signal(name)) => Some(name),
+        _ => None,
     }
 }
 
