@@ -1,0 +1,31 @@
+//! `piton build`: builds steps into components. It never installs anything.
+
+use super::complain::Complaint;
+use super::context::{Context, beside_the_binary, print};
+use super::exit;
+use piton::build::{BuildError, Toolchains, build};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// The steps' folders. Default: this folder.
+    #[arg(value_name = "DIR", default_value = ".")]
+    folders: Vec<PathBuf>,
+}
+
+pub(crate) fn run(arguments: &Arguments, context: &Context) -> Result<ExitCode, Complaint> {
+    let toolchains = Toolchains {
+        private: std::env::var_os("PITON_WASM_TOOLCHAIN").map(PathBuf::from),
+        beside: beside_the_binary(),
+    };
+    for folder in &arguments.folders {
+        let mut progress = |line: &str| context.say(line);
+        let component =
+            build(folder, &toolchains, &mut progress).map_err(|error: BuildError| {
+                Complaint::mistake(error.to_string(), error.hint().unwrap_or_default())
+            })?;
+        print(&component.display().to_string());
+    }
+    Ok(ExitCode::from(exit::COMPLETED))
+}

@@ -1,0 +1,132 @@
+//! What every command shares: the data directory, the look of output, and the way to the host.
+//! The one place that looks at terminal and environment; never decides about a run.
+
+use super::complain::Complaint;
+use piton::runner::{ATTEMPTS_MAX, Look, Opening, Reach, Settings, reach};
+use piton::sandbox::{Compiler, Notice};
+use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+/// Options of every command.
+#[derive(clap::Args, Debug)]
+pub(crate) struct Globals {
+    /// The directory that holds the journal, the components and the compiled code.
+    #[arg(long, global = true, env = "PITON_DATA", default_value = ".piton", value_name = "DIR")]
+    pub(crate) data: PathBuf,
+
+    /// Print one JSON document on stdout; for lists, one per line.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+
+    /// Tell nothing on stderr but errors.
+    #[arg(long, short, global = true)]
+    pub(crate) quiet: bool,
+}
+
+/// The surroundings of a command.
+pub(crate) struct Context {
+    pub(crate) globals: Globals,
+    /// Whether stderr is a terminal that can be drawn on.
+    pub(crate) is_live: bool,
+    pub(crate) has_color: bool,
+    pub(crate) width: usize,
+}
+
+impl Context {
+    pub(crate) fn new(globals: Globals) -> Self {
+        let is_terminal = std::io::stderr().is_terminal();
+        let is_dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+        let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        let width = terminal_width().unwrap_or(100);
+        Self {
+            is_live: is_terminal && !is_dumb && !globals.quiet,
+            has_color: is_terminal && !is_dumb && !no_color,
+            width,
+            globals,
+        }
+    }
+
+    pub(crate) fn look(&self) -> Look {
+        Look { color: self.has_color, width: self.width }
+    }
+
+    pub(crate) fn settings(&self) -> Settings {
+        let is_quiet = self.globals.quiet;
+        // Should its own path not be found, components are compiled in this process.
+        let compiler = std::env::current_exe().map_or(Compiler::InProcess, Compiler::Child);
+        Settings {
+            compiler,
+            attempts_max: ATTEMPTS_MAX,
+            notify: Arc::new(move |notice: Notice| {
+                let is_worth_a_line = !matches!(notice, Notice::Compiled(..));
+                if is_worth_a_line && !is_quiet {
+                    let _ = writeln!(std::io::stderr(), "{notice}");
+                }
+            }),
+        }
+    }
+
+    /// The way to the host of the data directory.
+    pub(crate) async fn reach(&self, opening: Opening) -> Result<Reach, Complaint> {
+        Ok(reach(&self.globals.data, opening, &self.settings()).await?)
+    }
+
+    /// Tells people something on stderr.
+    pub(crate) fn say(&self, text: &str) {
+        if !self.globals.quiet && !text.is_empty() {
+            let _ = writeln!(std::io::stderr(), "{text}");
+        }
+    }
+
+    /// Tells people why a command did not do what it should.
+    pub(crate) fn complain(&self, complaint: &Complaint) -> ExitCode {
+        let mut stderr = std::io::stderr();
+        let Complaint { message, hint, is_drawn, exit } = complaint;
+        let _ = if *is_drawn {
+            write!(stderr, "{message}")
+        } else {
+            writeln!(stderr, "{} {message}", self.paint("error:", "1;31"))
+        };
+        if let Some(hint) = hint {
+            let _ = writeln!(stderr, "{} {hint}", self.paint("hint:", "1;36"));
+        }
+        ExitCode::from(*exit)
+    }
+
+    /// The text in a colour, by its SGR parameters, where colours are wanted.
+    pub(crate) fn paint(&self, text: &str, sgr: &str) -> String {
+        paint(self.has_color, text, sgr)
+    }
+}
+
+/// The text in a colour, by its SGR parameters.
+pub(crate) fn paint(has_color: bool, text: &str, sgr: &str) -> String {
+    if has_color { format!("\u{1b}[{sgr}m{text}\u{1b}[0m") } else { text.into() }
+}
+
+/// The folder that `piton build`'s private toolchain may stand beside: where this binary was built.
+pub(crate) fn beside_the_binary() -> Option<PathBuf> {
+    std::env::current_exe().ok()?.parent().map(Path::to_path_buf)
+}
+
+/// Prints a result. A reader that has gone is not an error: `piton runs | head -1`.
+pub(crate) fn print(text: &str) {
+    let mut stdout = std::io::stdout().lock();
+    let _ = writeln!(stdout, "{text}");
+}
+
+/// Prints one JSON document on one line.
+pub(crate) fn print_json(document: &impl serde::Serialize) {
+    let text = serde_json::to_string(document).expect("a document should be JSON");
+    print(&text);
+}
+
+fn terminal_width() -> Option<usize> {
+    let set = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+    set.or_else(|| {
+        let size = rustix::termios::tcgetwinsize(std::io::stderr()).ok()?;
+        Some(usize::from(size.ws_col)).filter(|columns| *columns > 0)
+    })
+}

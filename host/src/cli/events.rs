@@ -1,0 +1,31 @@
+//! `piton events`: lists what became true of a run, in order.
+
+use super::complain::Complaint;
+use super::context::{Context, print, print_json};
+use super::{exit, view};
+use piton::runner::{Answer, Ask, Opening};
+use std::process::ExitCode;
+
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// The run: its id, the beginning of its id, or `last`.
+    #[arg(default_value = "last")]
+    run: String,
+}
+
+pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<ExitCode, Complaint> {
+    let reach = context.reach(Opening::Existing).await?;
+    let events = match reach.ask(Ask::Events { run: arguments.run }).await? {
+        Answer::Events(events) => events,
+        Answer::Refused(refused) => return Err(refused.into()),
+        _ => return Err(Complaint::of_host("the host answers something else")),
+    };
+    for event in &events {
+        if context.globals.json {
+            print_json(event);
+        } else {
+            print(&format!("{:>4}  {}  {}", event.seq, event.at, view::event_text(&event.fields)));
+        }
+    }
+    Ok(ExitCode::from(exit::COMPLETED))
+}

@@ -1,0 +1,125 @@
+//! The command line: one file per command, and what they share.
+//! stdout is for the result, stderr for people and progress. Never decides about a run.
+
+mod act;
+mod build;
+mod check;
+mod complain;
+mod context;
+mod events;
+mod exit;
+mod follow;
+mod graph;
+mod inspect;
+mod logs;
+mod resume;
+mod run;
+mod runs;
+mod show;
+mod text;
+mod try_step;
+mod view;
+
+use clap::{Parser, Subcommand};
+use complain::Complaint;
+use context::{Context, Globals};
+use std::process::ExitCode;
+
+/// Runs pipelines of sandboxed WebAssembly steps that survive a crash, retry, and undo.
+#[derive(Parser)]
+#[command(name = "piton", version = version(), propagate_version = true, max_term_width = 100)]
+struct Arguments {
+    #[command(flatten)]
+    globals: Globals,
+
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Start a run of a manifest and follow it to its end.
+    Run(run::Arguments),
+    /// Go on with runs that a crash or Ctrl-C left.
+    Resume(resume::Arguments),
+    /// Report every mistake in manifests, each with its place.
+    Check(check::Arguments),
+    /// Draw a manifest's steps and their order.
+    Graph(graph::Arguments),
+    /// List runs, newest first.
+    Runs(runs::Arguments),
+    /// Tell where a run stands.
+    Show(show::Arguments),
+    /// List what became true of a run, in order.
+    Events(events::Arguments),
+    /// Show what the steps of a run logged and printed.
+    Logs(logs::Arguments),
+    /// Stop a run and undo what it did.
+    Cancel(act::CancelArguments),
+    /// Undo what a run did.
+    Rollback(act::RollbackArguments),
+    /// Try again what is stuck.
+    Retry(act::RetryArguments),
+    /// Record what became of a step, as a person found out or did it.
+    Settle(act::SettleArguments),
+    /// Answer a run that asks for an approval.
+    Approve(act::ApproveArguments),
+    /// Send a signal to a run.
+    Signal(act::SignalArguments),
+    /// Tell what a component is and which grants it needs.
+    Inspect(inspect::Arguments),
+    /// Build steps into components.
+    Build(build::Arguments),
+    /// Call a component once, without a run, and show what it does.
+    Try(try_step::Arguments),
+}
+
+/// The version, with that of the sandbox: advisories are about both.
+const fn version() -> &'static str {
+    concat!(env!("CARGO_PKG_VERSION"), " (wasmtime 48.0.8)")
+}
+
+pub(crate) fn main() -> ExitCode {
+    let raw: Vec<_> = std::env::args_os().skip(1).collect();
+    if let Some((first, rest)) = raw.split_first()
+        && first == piton::sandbox::COMPILE_ARGUMENT
+    {
+        std::process::exit(piton::sandbox::compile_child(rest));
+    }
+    let arguments = Arguments::parse();
+    let context = Context::new(arguments.globals);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            let complaint = Complaint::of_host(format!("cannot start: {error}"));
+            return context.complain(&complaint);
+        }
+    };
+    let outcome = runtime.block_on(dispatch(arguments.command, &context));
+    // A guest that sits in a blocking call must not keep the process.
+    runtime.shutdown_background();
+    outcome.unwrap_or_else(|complaint| context.complain(&complaint))
+}
+
+async fn dispatch(command: Command, context: &Context) -> Result<ExitCode, Complaint> {
+    match command {
+        Command::Run(arguments) => run::run(arguments, context).await,
+        Command::Resume(arguments) => resume::run(arguments, context).await,
+        Command::Check(arguments) => check::run(&arguments, context).await,
+        Command::Graph(arguments) => graph::run(&arguments, context),
+        Command::Runs(arguments) => runs::run(arguments, context).await,
+        Command::Show(arguments) => show::run(arguments, context).await,
+        Command::Events(arguments) => events::run(arguments, context).await,
+        Command::Logs(arguments) => logs::run(arguments, context).await,
+        Command::Cancel(arguments) => act::cancel(arguments, context).await,
+        Command::Rollback(arguments) => act::rollback(arguments, context).await,
+        Command::Retry(arguments) => act::retry(arguments, context).await,
+        Command::Settle(arguments) => act::settle(arguments, context).await,
+        Command::Approve(arguments) => act::approve(arguments, context).await,
+        Command::Signal(arguments) => act::signal(arguments, context).await,
+        Command::Inspect(arguments) => inspect::run(&arguments, context),
+        Command::Build(arguments) => build::run(&arguments, context),
+        Command::Try(arguments) => try_step::run(arguments, context).await,
+    }
+}

@@ -1,0 +1,262 @@
+//! `piton run`: starts a run of a manifest and follows it, or one run for each line of a file.
+
+use super::complain::Complaint;
+use super::context::{Context, print_json};
+use super::{exit, follow};
+use piton::runner::{Answer, Ask, Opening, Reach, ReachError, Refused, Update};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, Stdio};
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::task::JoinSet;
+
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// The manifest: a TOML file.
+    manifest: PathBuf,
+
+    /// The run's input: JSON, `@FILE` for a file's content, or `-` for stdin.
+    #[arg(long, value_name = "JSON|@FILE|-")]
+    input: Option<String>,
+
+    /// A name for this run of your own choosing: the same key never starts a second run.
+    #[arg(long, value_name = "KEY")]
+    key: Option<String>,
+
+    /// Leave the run to a process in the background.
+    #[arg(long)]
+    detach: bool,
+
+    /// Start one run for each line of this file of JSON values (`-` for stdin).
+    #[arg(long, value_name = "FILE.ndjson", conflicts_with_all = ["input", "key", "detach"])]
+    each: Option<PathBuf>,
+
+    /// With --each: how many runs are under way at once.
+    #[arg(long, value_name = "N", default_value_t = 16, requires = "each")]
+    parallel: u32,
+}
+
+pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<ExitCode, Complaint> {
+    let manifest = std::path::absolute(&arguments.manifest)
+        .map_err(|error| Complaint::of_host(error.to_string()))?;
+    // Before the data directory is made: a mistyped name leaves nothing behind.
+    if !manifest.is_file() {
+        let message = format!("there is no manifest at `{}`", arguments.manifest.display());
+        return Err(Complaint::mistake(message, "name a TOML file"));
+    }
+    if let Some(file) = &arguments.each {
+        return each(context, &manifest, file, arguments.parallel.max(1)).await;
+    }
+    let input = read_input(arguments.input.as_deref())?;
+    let reach = context.reach(Opening::OrMake).await?;
+    let ask = Ask::Run { manifest, input, key: arguments.key, look: context.look() };
+    let (run, is_new, remarks) = match reach.ask(ask).await? {
+        Answer::Started { run, is_new, remarks } => (run, is_new, remarks),
+        Answer::Refused(refused) => return Err(refused.into()),
+        _ => return Err(Complaint::of_host("the host answers something else")),
+    };
+    context.say(remarks.trim_end());
+    if !is_new {
+        context.say(&format!("run {run} was started with this key before; following it"));
+    }
+    if arguments.detach {
+        return detach(context, reach, &run).await;
+    }
+    follow::to_the_end(context, reach, &run).await
+}
+
+/// Leaves a run to a process of its own.
+pub(crate) async fn detach(
+    context: &Context,
+    reach: Reach,
+    run: &str,
+) -> Result<ExitCode, Complaint> {
+    if let Answer::Summary(summary) = reach.ask(Ask::Show { run: run.into() }).await? {
+        if context.globals.json {
+            print_json(&summary);
+        } else {
+            super::context::print(run);
+        }
+    }
+    if let Reach::Own(host, server) = reach {
+        // Attempts that had started are let end here: the other process must not repeat them.
+        host.close().await?;
+        drop(server);
+        drop(host);
+        let exe = std::env::current_exe().map_err(|error| Complaint::of_host(error.to_string()))?;
+        let data = std::path::absolute(&context.globals.data)
+            .map_err(|error| Complaint::of_host(error.to_string()))?;
+        let mut carrier = Command::new(exe);
+        carrier.arg("--data").arg(data).args(["--quiet", "resume", run]);
+        carrier.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        // A group of its own: the terminal's Ctrl-C is not meant for it.
+        std::os::unix::process::CommandExt::process_group(&mut carrier, 0);
+        carrier.spawn().map_err(|error| Complaint::of_host(error.to_string()))?;
+    }
+    context.say(&format!("the run goes on in the background; follow it with `piton resume {run}`"));
+    Ok(ExitCode::from(exit::UNFINISHED))
+}
+
+/// One run for each line, some at a time; a summary for each as it ends.
+async fn each(
+    context: &Context,
+    manifest: &Path,
+    file: &Path,
+    parallel: u32,
+) -> Result<ExitCode, Complaint> {
+    let cannot_read = |error: std::io::Error| {
+        Complaint::mistake(format!("cannot read `{}`: {error}", file.display()), "")
+    };
+    let mut lines: Box<dyn tokio::io::AsyncBufRead + Unpin> = if file == Path::new("-") {
+        Box::new(BufReader::new(tokio::io::stdin()))
+    } else {
+        Box::new(BufReader::new(tokio::fs::File::open(file).await.map_err(cannot_read)?))
+    };
+    let reach = match context.reach(Opening::OrMake).await? {
+        Reach::Own(host, server) => (host, server),
+        Reach::Other(client) => {
+            return Err(Complaint::from(ReachError::Silent { pid: client.pid }));
+        }
+    };
+    let (host, server) = reach;
+    let prepared = host.prepare(manifest).await;
+    let (prepared, _) = prepared.map_err(|failed| {
+        Complaint::from(piton::runner::start_refused(failed.into(), context.look()))
+    })?;
+    let mut interrupts = follow::Interrupts::new()?;
+    let mut tally = Tally::new(context);
+    let mut under_way: JoinSet<Result<Update, Refused>> = JoinSet::new();
+    let mut line = String::new();
+    let mut number = 0_u64;
+    let mut has_more = true;
+    while has_more || !under_way.is_empty() {
+        while has_more && under_way.len() < parallel as usize {
+            line.clear();
+            has_more = lines.read_line(&mut line).await.map_err(cannot_read)? > 0;
+            number += 1;
+            if line.trim().is_empty() {
+                continue;
+            }
+            let started = host.start(&prepared, line.trim(), None).await.map_err(|failed| {
+                let mut refused = piton::runner::start_refused(failed, context.look());
+                refused.message = format!("{}:{number}: {}", file.display(), refused.message);
+                Complaint::from(refused)
+            });
+            let started = match started {
+                Ok(started) => started,
+                // The runs under way go on to their end; no further one starts.
+                Err(complaint) => {
+                    tally.complaint.get_or_insert(complaint);
+                    has_more = false;
+                    break;
+                }
+            };
+            let host = host.clone();
+            under_way.spawn(async move { host.rest_of(started.run).await });
+        }
+        tokio::select! {
+            Some(ended) = under_way.join_next() => tally.ended(ended)?,
+            () = interrupts.next() => {
+                if host.is_leaving() {
+                    std::process::exit(i32::from(exit::UNFINISHED));
+                }
+                host.begin_leaving();
+                has_more = false;
+                context.say("stopping: attempts under way may end; go on with `piton resume --all`");
+            }
+        }
+    }
+    tally.close();
+    follow::close(context, Reach::Own(host, server), &mut interrupts).await?;
+    match tally.complaint {
+        Some(complaint) => Err(complaint),
+        None => Ok(ExitCode::from(tally.worst)),
+    }
+}
+
+/// What has come of the runs so far.
+struct Tally<'a> {
+    context: &'a Context,
+    counts: std::collections::BTreeMap<String, u64>,
+    worst: u8,
+    complaint: Option<Complaint>,
+    bar: Option<indicatif::ProgressBar>,
+}
+
+impl<'a> Tally<'a> {
+    fn new(context: &'a Context) -> Self {
+        let bar = context.is_live.then(|| {
+            let bar = indicatif::ProgressBar::no_length();
+            let style = indicatif::ProgressStyle::with_template("{spinner} {msg} · {elapsed}");
+            bar.set_style(style.expect("the template should parse"));
+            bar
+        });
+        Self { context, counts: std::collections::BTreeMap::new(), worst: 0, complaint: None, bar }
+    }
+
+    fn ended(
+        &mut self,
+        ended: Result<Result<Update, Refused>, tokio::task::JoinError>,
+    ) -> Result<(), Complaint> {
+        let update = ended.map_err(|error| Complaint::of_host(error.to_string()))??;
+        let summary = match update {
+            Update::Rests(summary) | Update::Left(summary) => summary,
+            Update::HostFailed(failure) => {
+                self.complaint.get_or_insert(failure.into());
+                return Ok(());
+            }
+            _ => return Ok(()),
+        };
+        *self.counts.entry(summary.status.clone()).or_default() += 1;
+        self.worst = self.worst.max(exit::of_status(&summary.status));
+        let print = || {
+            if self.context.globals.json {
+                print_json(&summary);
+            } else {
+                super::context::print(&super::show::one_line(&summary));
+            }
+        };
+        match &self.bar {
+            Some(bar) => bar.suspend(print),
+            None => print(),
+        }
+        if let Some(bar) = &self.bar {
+            bar.set_message(self.text());
+            bar.tick();
+        }
+        Ok(())
+    }
+
+    fn text(&self) -> String {
+        let parts: Vec<String> =
+            self.counts.iter().map(|(status, count)| format!("{count} {status}")).collect();
+        parts.join(", ")
+    }
+
+    fn close(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+        self.context.say(&self.text());
+    }
+}
+
+/// The input's JSON text, from wherever the user says it is.
+pub(crate) fn read_input(given: Option<&str>) -> Result<String, Complaint> {
+    let text = match given {
+        None => return Ok("null".into()),
+        Some("-") => {
+            let mut text = String::new();
+            let read = std::io::stdin().read_to_string(&mut text);
+            read.map_err(|error| Complaint::mistake(format!("cannot read stdin: {error}"), ""))?;
+            text
+        }
+        Some(given) => match given.strip_prefix('@') {
+            Some(file) => std::fs::read_to_string(file).map_err(|error| {
+                Complaint::mistake(format!("cannot read the input `{file}`: {error}"), "")
+            })?,
+            None => given.to_owned(),
+        },
+    };
+    Ok(text)
+}

@@ -1,0 +1,227 @@
+//! One attempt: the call of a guest, and what the host does for it meanwhile.
+//! Tells its run how it ended; never decides what that means, and never touches the journal.
+
+use super::carry::Wake;
+use super::shared::Shared;
+use super::update::Update;
+use crate::journal::{LogChannel, LogLine};
+use crate::sandbox::{
+    BoxFuture, Call, Ended, Level, LogLine as GuestLine, MemosKept, Program, Progress,
+    RememberError, ResolvedGrants, Services, Source,
+};
+use piton_core::{End, HostEnd, Json, Limits, Phase, RunId, Usage};
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio::task::JoinHandle;
+
+/// All that a call needs.
+pub(crate) struct AttemptCall {
+    pub(crate) run: RunId,
+    /// The step, `name` or `name[3]`.
+    pub(crate) name: String,
+    pub(crate) call: piton_core::Call,
+    pub(crate) input: Json,
+    pub(crate) program: Option<Arc<Program>>,
+    pub(crate) limits: Limits,
+    pub(crate) grants: ResolvedGrants,
+    pub(crate) timeout: Duration,
+    pub(crate) memos: BTreeMap<String, String>,
+    pub(crate) log_cursor: u64,
+}
+
+/// A call under way. Dropping it ends the guest and every host call under way in it.
+pub(crate) struct RunningAttempt {
+    pub(crate) phase: Phase,
+    pub(crate) attempt: u32,
+    task: JoinHandle<()>,
+}
+
+impl RunningAttempt {
+    pub(crate) fn is(&self, phase: Phase, attempt: u32) -> bool {
+        self.phase == phase && self.attempt == attempt
+    }
+}
+
+impl Drop for RunningAttempt {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// Starts a call whose start is durable.
+pub(crate) fn start(
+    shared: Arc<Shared>,
+    attempt: AttemptCall,
+    to_run: mpsc::UnboundedSender<Wake>,
+    updates: broadcast::Sender<Arc<Update>>,
+) -> RunningAttempt {
+    let (phase, number) = (attempt.call.phase, attempt.call.attempt);
+    let task = tokio::spawn(async move {
+        let instance = attempt.call.instance;
+        let (ended, log_cursor) = call(&shared, attempt, to_run.clone(), updates).await;
+        // A run that no longer listens has dropped this attempt.
+        let _ = to_run.send(Wake::Ended {
+            instance,
+            phase,
+            attempt: number,
+            ended: Box::new(ended),
+            log_cursor,
+        });
+    });
+    RunningAttempt { phase, attempt: number, task }
+}
+
+async fn call(
+    shared: &Arc<Shared>,
+    attempt: AttemptCall,
+    to_run: mpsc::UnboundedSender<Wake>,
+    updates: broadcast::Sender<Arc<Update>>,
+) -> (Ended, u64) {
+    let due = attempt.call;
+    let memos_kept = MemosKept {
+        count: attempt.memos.len() as u64,
+        bytes: attempt.memos.iter().map(|(key, value)| (key.len() + value.len()) as u64).sum(),
+    };
+    let services = Arc::new(AttemptServices {
+        shared: Arc::clone(shared),
+        run: attempt.run,
+        name: attempt.name.clone(),
+        instance: due.instance,
+        phase: due.phase,
+        attempt: due.attempt,
+        memos: Mutex::new(attempt.memos),
+        lines: AtomicU64::new(attempt.log_cursor),
+        to_run,
+        updates,
+    });
+    let Some(program) = attempt.program else {
+        let end = End::Host(HostEnd::Denied, "the step has no component".into());
+        return (not_called(end), attempt.log_cursor);
+    };
+    let call = Call {
+        phase: due.phase,
+        run: attempt.run,
+        step: attempt.name,
+        attempt: due.attempt,
+        key: due.key,
+        execute_key: due.execute_key,
+        input: attempt.input,
+        output: due.output,
+        cause: due.cause,
+        time_limit: attempt.timeout,
+        limits: attempt.limits,
+        grants: attempt.grants,
+        memos_kept,
+    };
+    let for_guest: Arc<dyn Services> = Arc::clone(&services) as Arc<dyn Services>;
+    let ended = match shared.sandbox() {
+        Ok(sandbox) => sandbox.call(&program, call, for_guest).await,
+        Err(failure) => not_called(End::Host(HostEnd::Lost, failure.to_string())),
+    };
+    if ended.logs_cut_bytes > 0 {
+        services.host_says(format!("{} bytes of its output were cut off", ended.logs_cut_bytes));
+    }
+    (ended, services.lines.load(Ordering::Relaxed))
+}
+
+/// An end before any guest was entered.
+fn not_called(end: End) -> Ended {
+    Ended {
+        end,
+        usage: Usage::new(),
+        fuel_used: 0,
+        memory_peak_bytes: 0,
+        elapsed: Duration::ZERO,
+        logs_cut_bytes: 0,
+    }
+}
+
+/// What a guest may ask of the host while it is called.
+struct AttemptServices {
+    shared: Arc<Shared>,
+    run: RunId,
+    name: String,
+    instance: piton_core::InstanceId,
+    phase: Phase,
+    attempt: u32,
+    memos: Mutex<BTreeMap<String, String>>,
+    lines: AtomicU64,
+    to_run: mpsc::UnboundedSender<Wake>,
+    updates: broadcast::Sender<Arc<Update>>,
+}
+
+impl AttemptServices {
+    fn keep_line(&self, channel: LogChannel, text: String) {
+        let number = self.lines.fetch_add(1, Ordering::Relaxed) + 1;
+        self.shared.log(LogLine {
+            run: self.run,
+            step: self.name.clone(),
+            phase: self.phase,
+            attempt: self.attempt,
+            number,
+            at: self.shared.now(),
+            channel,
+            text,
+        });
+    }
+
+    fn host_says(&self, text: String) {
+        self.keep_line(LogChannel::Host, text);
+    }
+}
+
+impl Services for AttemptServices {
+    fn log(&self, line: GuestLine<'_>) {
+        let channel = match (line.source, line.level) {
+            (Source::Stdout, _) => LogChannel::Stdout,
+            (Source::Stderr, _) => LogChannel::Stderr,
+            (Source::Log, Level::Trace) => LogChannel::Trace,
+            (Source::Log, Level::Debug) => LogChannel::Debug,
+            (Source::Log, Level::Info) => LogChannel::Info,
+            (Source::Log, Level::Warn) => LogChannel::Warn,
+            (Source::Log, Level::Error) => LogChannel::Error,
+        };
+        self.keep_line(channel, line.text.into());
+    }
+
+    fn progress(&self, progress: Progress<'_>) {
+        if self.updates.receiver_count() == 0 {
+            return;
+        }
+        let Progress { done, total, message } = progress;
+        let (step, message) = (self.name.clone(), message.into());
+        let _ = self.updates.send(Arc::new(Update::Progress { step, done, total, message }));
+    }
+
+    fn recall(&self, key: &str) -> Option<String> {
+        self.memos.lock().expect("no holder panics").get(key).cloned()
+    }
+
+    fn remember(
+        &self,
+        key: String,
+        value: String,
+        usage: Usage,
+    ) -> BoxFuture<'_, Result<String, RememberError>> {
+        Box::pin(async move {
+            let (reply, answer) = oneshot::channel();
+            let wake = Wake::Remember {
+                instance: self.instance,
+                phase: self.phase,
+                attempt: self.attempt,
+                key: key.clone(),
+                value,
+                usage,
+                reply,
+            };
+            let gone = || RememberError("the run no longer waits for this attempt".into());
+            self.to_run.send(wake).map_err(|_| gone())?;
+            let kept = answer.await.map_err(|_| gone())?.map_err(RememberError)?;
+            self.memos.lock().expect("no holder panics").insert(key, kept.clone());
+            Ok(kept)
+        })
+    }
+}

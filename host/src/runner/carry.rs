@@ -1,0 +1,384 @@
+//! Carries out what the core decides for one run: the loop of input, decision, durable append,
+//! and what is then due. Nothing is acted on, and nothing is shown as done, before it is durable.
+//! Never decides anything itself.
+
+use super::attempt::{self, AttemptCall, RunningAttempt};
+use super::document::Summary;
+use super::evaluator::Evaluator;
+use super::loaded::Loaded;
+use super::shared::{HostFailure, Shared};
+use super::update::Update;
+use crate::journal::{Append, Batch, FailureSummary, RunRow, Tail, Totals};
+use crate::sandbox::Ended;
+use piton_core::{
+    Draw, Event, Input, InstanceId, Json, Moment, Phase, Refusal, Run, RunStatus, Timestamp, Usage,
+    advance, due,
+};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
+
+/// All that can wake a run.
+pub(crate) enum Wake {
+    /// A call is over.
+    Ended { instance: InstanceId, phase: Phase, attempt: u32, ended: Box<Ended>, log_cursor: u64 },
+    /// A guest notes something.
+    Remember {
+        instance: InstanceId,
+        phase: Phase,
+        attempt: u32,
+        key: String,
+        value: String,
+        usage: Usage,
+        reply: oneshot::Sender<Result<String, String>>,
+    },
+    /// Somebody says something to the run.
+    Say { input: Input, reply: oneshot::Sender<Result<(), Refusal>> },
+    /// Somebody wants to know where the run stands.
+    Stand { reply: oneshot::Sender<Box<Summary>> },
+    /// The host leaves: nothing more is started.
+    Leave,
+}
+
+/// The outside's hold on a run that is being carried out.
+#[derive(Clone)]
+pub(crate) struct Carried {
+    pub(crate) inbox: mpsc::UnboundedSender<Wake>,
+    pub(crate) updates: broadcast::Sender<Arc<Update>>,
+    pub(crate) rest: watch::Receiver<Option<Rest>>,
+}
+
+/// How the carrying of a run came to its end.
+#[derive(Clone, Debug)]
+pub(crate) enum Rest {
+    /// The run has no further work for a host.
+    Rests(Box<Summary>),
+    /// The host leaves, the run goes on another time.
+    Left(Box<Summary>),
+    /// The host cannot go on.
+    Failed(HostFailure),
+}
+
+/// How many updates a slow follower may lag behind before it misses some.
+const UPDATES_KEPT: usize = 4_096;
+
+/// How many inputs at most go into one decision's commit.
+const INPUTS_AT_ONCE: usize = 64;
+
+/// The longest sleep: past it the wall clock is read again, which may have been set meanwhile.
+const SLEEP_MAX: Duration = Duration::from_secs(60);
+
+/// A run that is being carried out.
+pub(crate) struct Carrier {
+    shared: Arc<Shared>,
+    loaded: Arc<Loaded>,
+    evaluator: Evaluator,
+    run: Run,
+    tail: Tail,
+    calls: BTreeMap<InstanceId, RunningAttempt>,
+    log_cursors: BTreeMap<String, u64>,
+    inbox: mpsc::UnboundedReceiver<Wake>,
+    to_self: mpsc::UnboundedSender<Wake>,
+    updates: broadcast::Sender<Arc<Update>>,
+    is_leaving: bool,
+    /// Whether what is due was looked at and nothing followed: it waits for a change.
+    is_settled: bool,
+}
+
+impl Carrier {
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        loaded: Arc<Loaded>,
+        run: Run,
+        tail: Tail,
+    ) -> (Self, mpsc::UnboundedSender<Wake>, broadcast::Sender<Arc<Update>>) {
+        let (to_self, inbox) = mpsc::unbounded_channel();
+        let (updates, _) = broadcast::channel(UPDATES_KEPT);
+        let evaluator = Evaluator::new(Arc::clone(&loaded), Arc::clone(&shared.secret));
+        let carrier = Self {
+            shared,
+            loaded,
+            evaluator,
+            run,
+            tail,
+            calls: BTreeMap::new(),
+            log_cursors: BTreeMap::new(),
+            inbox,
+            to_self: to_self.clone(),
+            updates: updates.clone(),
+            is_leaving: false,
+            is_settled: false,
+        };
+        (carrier, to_self, updates)
+    }
+
+    /// Takes `first` in, durably; the run is then there for others to see.
+    pub(crate) async fn begin(&mut self, first: Input) -> Result<(), HostFailure> {
+        self.is_leaving = self.shared.is_leaving();
+        let now = self.shared.now();
+        let events = self.decide(first, now);
+        let events = events.map_err(|refusal| HostFailure::bug(refusal.to_string()))?;
+        self.record(events, now).await
+    }
+
+    /// Goes on until the run rests, the host leaves, or it cannot go on.
+    pub(crate) async fn carry(mut self, done: watch::Sender<Option<Rest>>) {
+        let rest = match self.go_on().await {
+            Ok(rest) => rest,
+            Err(failure) => Rest::Failed(failure),
+        };
+        let last = match &rest {
+            Rest::Rests(summary) => Update::Rests(summary.clone()),
+            Rest::Left(summary) => Update::Left(summary.clone()),
+            Rest::Failed(failure) => Update::HostFailed(failure.clone()),
+        };
+        self.shared.carried_no_more(self.run.id());
+        self.tell(last);
+        // Whoever asks now finds it closed, and the journal up to date.
+        done.send_replace(Some(rest));
+    }
+
+    async fn go_on(&mut self) -> Result<Rest, HostFailure> {
+        loop {
+            self.carry_out();
+            if let Some(rest) = self.rest() {
+                self.inbox.close();
+                return Ok(rest);
+            }
+            self.take_turn().await?;
+        }
+    }
+
+    /// Starts what is due and not under way, and drops what is under way and not due.
+    fn carry_out(&mut self) {
+        let due = due(&self.run);
+        let is_due = |instance: &InstanceId, running: &RunningAttempt| {
+            due.calls.iter().any(|call| {
+                call.instance == *instance
+                    && call.phase == running.phase
+                    && call.attempt == running.attempt
+            })
+        };
+        // Dropping a running attempt ends its guest and every host call under way in it.
+        self.calls.retain(|instance, running| is_due(instance, running));
+        for call in due.calls {
+            if self.calls.contains_key(&call.instance) {
+                continue;
+            }
+            let name = self.run.name_of(call.instance);
+            let input = self.evaluator.take_input(&self.run, call.instance);
+            let step = call.instance.step.0 as usize;
+            let found = self.run.instance(call.instance);
+            let attempt = AttemptCall {
+                input: input.unwrap_or_else(|_| Json::null()),
+                program: self.loaded.programs[step].clone(),
+                limits: self.loaded.manifest.steps[step].limits.clone(),
+                grants: self.loaded.grants[step].clone(),
+                timeout: self.run.pipeline().steps[step].timeout,
+                memos: found.memos.clone(),
+                log_cursor: self.log_cursors.get(&name).copied().unwrap_or(0),
+                run: self.run.id(),
+                name,
+                call,
+            };
+            let instance = attempt.call.instance;
+            let to_run = self.to_self.clone();
+            let running =
+                attempt::start(Arc::clone(&self.shared), attempt, to_run, self.updates.clone());
+            self.calls.insert(instance, running);
+        }
+    }
+
+    /// Whether there is nothing left to carry out.
+    fn rest(&self) -> Option<Rest> {
+        if !self.calls.is_empty() {
+            return None;
+        }
+        let status = self.run.status();
+        let summary = || Box::new(Summary::of(&self.run));
+        if status.is_final() || status == RunStatus::Stuck {
+            return Some(Rest::Rests(summary()));
+        }
+        self.is_leaving.then(|| Rest::Left(summary()))
+    }
+
+    /// Waits for something to happen, decides, and records what follows.
+    async fn take_turn(&mut self) -> Result<(), HostFailure> {
+        let Some(first) = self.next_wake().await else {
+            return self.turn(vec![Wake::Leave]).await;
+        };
+        let mut wakes = vec![first];
+        while wakes.len() < INPUTS_AT_ONCE {
+            match self.inbox.try_recv() {
+                Ok(wake) => wakes.push(wake),
+                Err(_) => break,
+            }
+        }
+        self.turn(wakes).await
+    }
+
+    /// The next message, or a `TimeReached` where something is due by itself.
+    async fn next_wake(&mut self) -> Option<Wake> {
+        loop {
+            let due_in = match (self.is_settled, self.run.next_timer()) {
+                (false, Some(at)) => at.since(self.shared.now()).min(SLEEP_MAX),
+                _ => SLEEP_MAX,
+            };
+            let timer = self.run.next_timer().filter(|_| !self.is_settled);
+            tokio::select! {
+                biased;
+                wake = self.inbox.recv() => return wake,
+                () = tokio::time::sleep(due_in) => {
+                    if timer.is_some_and(|at| at <= self.shared.now()) {
+                        let (reply, _) = oneshot::channel();
+                        return Some(Wake::Say { input: Input::TimeReached, reply });
+                    }
+                }
+            }
+        }
+    }
+
+    async fn turn(&mut self, wakes: Vec<Wake>) -> Result<(), HostFailure> {
+        let now = self.shared.now();
+        let mut replies = Replies::default();
+        let mut events = Vec::new();
+        for wake in wakes {
+            events.extend(self.take_in(wake, now, &mut replies));
+        }
+        self.is_settled = events.is_empty();
+        self.record(events, now).await?;
+        replies.summaries(&self.run);
+        replies.send();
+        Ok(())
+    }
+
+    fn take_in(&mut self, wake: Wake, now: Timestamp, replies: &mut Replies) -> Vec<Event> {
+        match wake {
+            Wake::Ended { instance, phase, attempt, ended, log_cursor } => {
+                if self.calls.get(&instance).is_some_and(|call| call.is(phase, attempt)) {
+                    self.calls.remove(&instance);
+                }
+                self.log_cursors.insert(self.run.name_of(instance), log_cursor);
+                let Ended { end, usage, .. } = *ended;
+                let input =
+                    Input::AttemptEnded { instance, phase, attempt, end, usage, log_cursor };
+                // A refused end is of an attempt that was dropped meanwhile.
+                self.decide(input, now).unwrap_or_default()
+            }
+            Wake::Remember { instance, phase, attempt, key, value, usage, reply } => {
+                let noted = key.clone();
+                let input = Input::Remember { instance, phase, attempt, key, value, usage };
+                let events = self.decide(input, now).unwrap_or_default();
+                let found = self.run.find(instance);
+                let kept = found.and_then(|found| found.memos.get(&noted)).cloned();
+                let kept = kept.ok_or_else(|| "the attempt is no longer under way".to_owned());
+                replies.remembered.push((reply, kept));
+                events
+            }
+            Wake::Say { input, reply } => {
+                let (events, answer) = match self.decide(input, now) {
+                    Ok(events) => (events, Ok(())),
+                    Err(refusal) => (Vec::new(), Err(refusal)),
+                };
+                replies.said.push((reply, answer));
+                events
+            }
+            Wake::Stand { reply } => {
+                replies.asked.push(reply);
+                Vec::new()
+            }
+            Wake::Leave => {
+                self.is_leaving = true;
+                Vec::new()
+            }
+        }
+    }
+
+    fn decide(&mut self, input: Input, now: Timestamp) -> Result<Vec<Event>, Refusal> {
+        let moment = Moment {
+            now,
+            random: Draw(rand::random()),
+            fence: self.shared.fence,
+            may_start: !self.is_leaving,
+            evaluate: &self.evaluator,
+        };
+        advance(&mut self.run, input, moment)
+    }
+
+    /// Makes events durable, then tells followers.
+    async fn record(&mut self, events: Vec<Event>, at: Timestamp) -> Result<(), HostFailure> {
+        if events.is_empty() {
+            return Ok(());
+        }
+        let row = row_of(&self.run);
+        let append =
+            Append { fence: self.shared.fence, after: self.tail, at, events: &events, row: &row };
+        let batch = Batch::encode(&append, &self.loaded.pipeline)
+            .map_err(|error| HostFailure::bug(error.to_string()))?;
+        let seq_before = self.tail.seq;
+        let tail = batch.tail();
+        let followed = (self.updates.receiver_count() > 0).then(|| batch.records().to_vec());
+        self.shared.append(batch).await?;
+        self.tail = tail;
+        if let Some(records) = followed {
+            for (record, seq) in records.iter().zip(seq_before + 1..) {
+                let event = serde_json::from_slice(&record.json).unwrap_or_default();
+                self.tell(Update::Event { seq, at_ms: record.at.as_millis(), event });
+            }
+            self.tell(Update::Stands(Box::new(Summary::of(&self.run))));
+        }
+        Ok(())
+    }
+
+    fn tell(&self, update: Update) {
+        // Nobody follows: nobody to tell.
+        let _ = self.updates.send(Arc::new(update));
+    }
+}
+
+/// Answers that are sent once what they say is durable.
+#[derive(Default)]
+struct Replies {
+    said: Vec<(oneshot::Sender<Result<(), Refusal>>, Result<(), Refusal>)>,
+    remembered: Vec<(oneshot::Sender<Result<String, String>>, Result<String, String>)>,
+    asked: Vec<oneshot::Sender<Box<Summary>>>,
+}
+
+impl Replies {
+    fn summaries(&mut self, run: &Run) {
+        for reply in self.asked.drain(..) {
+            let _ = reply.send(Box::new(Summary::of(run)));
+        }
+    }
+
+    fn send(self) {
+        // Whoever asked may have gone.
+        for (reply, outcome) in self.said {
+            let _ = reply.send(outcome);
+        }
+        for (reply, kept) in self.remembered {
+            let _ = reply.send(kept);
+        }
+    }
+}
+
+fn row_of(run: &Run) -> RunRow {
+    RunRow {
+        run: run.id(),
+        pipeline: run.pipeline().name.clone(),
+        status: run.status(),
+        key: run.user_key().map(Into::into),
+        started_at: run.started_at(),
+        updated_at: run.updated_at(),
+        ended_at: run.finished_at(),
+        totals: Totals::from(run.ledger()),
+        failure: super::document::failure_of_run(run).map(|failure| FailureSummary {
+            step: failure.step,
+            phase: failure.phase,
+            end: failure.end,
+            code: failure.code,
+            message: failure.message,
+        }),
+    }
+}

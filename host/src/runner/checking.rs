@@ -1,0 +1,176 @@
+//! What is done without a data directory: checking manifests with their components, and calling a
+//! component once to try it. Nothing is recorded; compiled code lives in a folder that goes with it.
+
+use super::loaded::{CheckedManifest, LoadFailed, check_with_components, component_file};
+use super::shared::{HostFailure, Settings, make_sandbox};
+use crate::sandbox::{
+    BoxFuture, Call, Ended, Inspection, LoadError, LogLine, MemosKept, Progress, RememberError,
+    ResolvedGrants, Sandbox, Services, digest_of,
+};
+use piton_core::{IdempotencyKey, Json, Limits, Phase, RunId, Usage};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+/// A sandbox of its own, for a look.
+pub struct Checking {
+    sandbox: Sandbox,
+    /// Removed with this.
+    folder: PathBuf,
+}
+
+impl Drop for Checking {
+    fn drop(&mut self) {
+        // Only compiled code, made anew at the next look.
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+/// One call to try.
+#[derive(Debug, Clone)]
+pub struct TryCall {
+    /// Which function.
+    pub phase: Phase,
+    /// Its input.
+    pub input: Json,
+    /// What `compensate` is told that `execute` returned.
+    pub output: Option<Json>,
+    /// What it may use.
+    pub limits: Limits,
+    /// What it may touch.
+    pub grants: ResolvedGrants,
+    /// How long it may take.
+    pub timeout: Duration,
+}
+
+/// A line that a guest logged or printed, as it came.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TryLine {
+    /// `trace` to `error`, `stdout` or `stderr`.
+    pub channel: &'static str,
+    /// What was said. Text from a stranger.
+    pub text: String,
+}
+
+/// What came of a call.
+#[derive(Debug, Clone)]
+pub struct Tried {
+    /// How it ended, and what it used.
+    pub ended: Ended,
+    /// All usage, remembered or not.
+    pub usage: Usage,
+    /// What it remembered.
+    pub memos: BTreeMap<String, String>,
+}
+
+impl Checking {
+    /// Makes a sandbox for a look.
+    ///
+    /// # Errors
+    /// [`HostFailure`] where it cannot be made.
+    pub fn new(settings: Settings) -> Result<Self, HostFailure> {
+        let name = format!("piton-{:032x}", rand::random::<u128>());
+        let folder = std::env::temp_dir().join(name);
+        let sandbox = make_sandbox(folder.clone(), rand::random(), &settings)?;
+        Ok(Self { sandbox, folder })
+    }
+
+    /// Checks a manifest and all that it names.
+    ///
+    /// # Errors
+    /// [`LoadFailed`] with every mistake.
+    pub fn check(&self, path: &Path) -> Result<CheckedManifest, LoadFailed> {
+        check_with_components(&self.sandbox, path)
+    }
+
+    /// Looks at a component without compiling it.
+    ///
+    /// # Errors
+    /// [`LoadError`] where it is none.
+    pub fn inspect(&self, bytes: &[u8]) -> Result<Inspection, LoadError> {
+        self.sandbox.inspect(bytes)
+    }
+
+    /// Calls a component once. `line` is told what it logs, as it comes.
+    ///
+    /// # Errors
+    /// Why the component cannot be called, for people.
+    pub async fn try_call(
+        &self,
+        component: &Path,
+        call: TryCall,
+        line: impl Fn(TryLine) + Send + Sync + 'static,
+    ) -> Result<Tried, String> {
+        let named = component.display().to_string();
+        let (file, _) = component_file(component, &named).map_err(|refused| refused.to_string())?;
+        let bytes =
+            std::fs::read(&file).map_err(|error| format!("cannot read `{named}`: {error}"))?;
+        let program = self
+            .sandbox
+            .load(digest_of(&bytes), || Ok(bytes.clone()))
+            .map_err(|error| format!("`{named}` {error}"))?;
+        let services = Arc::new(TryServices {
+            line: Box::new(line),
+            memos: Mutex::default(),
+            usage: Mutex::new(Usage::new()),
+        });
+        let key = IdempotencyKey::from_bits(rand::random());
+        let call = Call {
+            phase: call.phase,
+            run: RunId::from_bits(uuid::Uuid::now_v7().as_u128()),
+            step: "try".into(),
+            attempt: 1,
+            key,
+            execute_key: key,
+            input: call.input,
+            output: call.output,
+            cause: None,
+            time_limit: call.timeout,
+            limits: call.limits,
+            grants: call.grants,
+            memos_kept: MemosKept { count: 0, bytes: 0 },
+        };
+        let for_guest: Arc<dyn Services> = Arc::clone(&services) as Arc<dyn Services>;
+        let ended = self.sandbox.call(&program, call, for_guest).await;
+        let mut usage = services.usage.lock().expect("no holder panics").clone();
+        usage.add_all(&ended.usage);
+        let memos = services.memos.lock().expect("no holder panics").clone();
+        Ok(Tried { ended, usage, memos })
+    }
+}
+
+/// Serves a guest that is tried: memos last as long as the call.
+struct TryServices {
+    line: Box<dyn Fn(TryLine) + Send + Sync>,
+    memos: Mutex<BTreeMap<String, String>>,
+    usage: Mutex<Usage>,
+}
+
+impl Services for TryServices {
+    fn log(&self, line: LogLine<'_>) {
+        let channel = match line.source {
+            crate::sandbox::Source::Log => line.level.word(),
+            source => source.word(),
+        };
+        (self.line)(TryLine { channel, text: line.text.into() });
+    }
+
+    fn progress(&self, _: Progress<'_>) {}
+
+    fn recall(&self, key: &str) -> Option<String> {
+        self.memos.lock().expect("no holder panics").get(key).cloned()
+    }
+
+    fn remember(
+        &self,
+        key: String,
+        value: String,
+        usage: Usage,
+    ) -> BoxFuture<'_, Result<String, RememberError>> {
+        self.usage.lock().expect("no holder panics").add_all(&usage);
+        let mut memos = self.memos.lock().expect("no holder panics");
+        let kept = memos.entry(key).or_insert(value).clone();
+        Box::pin(std::future::ready(Ok(kept)))
+    }
+}

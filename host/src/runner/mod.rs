@@ -1,0 +1,454 @@
+//! Runs pipelines: carries out what the core decides, with the journal, the sandbox and the clock.
+//! Owns the host's side of every run; never decides what a run does next, reads arguments, or
+//! prints.
+
+mod attempt;
+mod carry;
+mod checking;
+mod document;
+mod evaluator;
+mod loaded;
+mod shared;
+mod socket;
+mod update;
+
+pub use checking::{Checking, Tried, TryCall, TryLine};
+pub use document::{
+    Amounts, EventDocument, FailureDocument, LogDocument, RowDocument, StepSummary, Summary,
+    UsageSummary, rfc3339,
+};
+pub use loaded::{
+    CheckedManifest, ComponentRefused, LoadFailed, ManifestRefused, component_file, read_manifest,
+};
+pub use piton_core::Timestamp;
+pub use shared::{ATTEMPTS_MAX, HostFailure, Settings};
+pub use socket::{
+    Act, Answer, Ask, Client, ClientError, Follow, Look, Opening, Reach, ReachError, Refused,
+    RowFilter, reach, start_refused,
+};
+pub use update::Update;
+
+use crate::journal::stored::{Decoder, RunStartedStored};
+use crate::journal::{Opened, Query, RunRecords, Tail};
+use crate::manifest::{Complaint, InputMistake};
+use carry::{Carried, Carrier, Rest, Wake};
+use loaded::Loaded;
+use piton_core::{Input, InstanceId, Refusal, Run, RunId, StepIndex};
+use shared::Shared;
+use std::path::Path;
+use std::sync::Arc;
+use tokio::sync::{broadcast, oneshot, watch};
+
+/// A host: holds a data directory, and carries out its runs.
+#[derive(Clone)]
+pub struct Host {
+    shared: Arc<Shared>,
+}
+
+/// A manifest that is ready for runs to be started.
+#[derive(Clone)]
+pub struct Prepared {
+    loaded: Arc<Loaded>,
+}
+
+/// A run that was asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Started {
+    /// The run.
+    pub run: RunId,
+    /// False where its key had started it before.
+    pub is_new: bool,
+}
+
+/// Why a run was not started.
+#[derive(Debug)]
+pub enum StartFailed {
+    /// Its manifest cannot be run.
+    Manifest(Box<ManifestRefused>),
+    /// Its input is not what the manifest asks for.
+    Input(Vec<InputMistake>),
+    /// The host cannot go on.
+    Host(HostFailure),
+}
+
+impl From<HostFailure> for StartFailed {
+    fn from(failure: HostFailure) -> Self {
+        Self::Host(failure)
+    }
+}
+
+impl From<LoadFailed> for StartFailed {
+    fn from(failed: LoadFailed) -> Self {
+        match failed {
+            LoadFailed::Manifest(refused) => Self::Manifest(Box::new(refused)),
+            LoadFailed::Host(message) => Self::Host(HostFailure::new(message, "")),
+        }
+    }
+}
+
+/// Why something could not be said to a run.
+#[derive(Debug)]
+pub enum SayFailed {
+    /// There is no such run.
+    NoSuchRun,
+    /// The run has no such step.
+    NoSuchStep(String),
+    /// The run refuses it.
+    Refused(Refusal),
+    /// The host cannot go on.
+    Host(HostFailure),
+}
+
+impl From<HostFailure> for SayFailed {
+    fn from(failure: HostFailure) -> Self {
+        Self::Host(failure)
+    }
+}
+
+/// Follows a run: its updates, then how it came to rest.
+pub struct Following {
+    updates: broadcast::Receiver<Arc<Update>>,
+    carried: Carried,
+}
+
+impl Host {
+    /// Carries out the runs of an open data directory.
+    ///
+    /// # Errors
+    /// [`HostFailure`] where the journal cannot be written.
+    pub fn new(opened: Opened, settings: Settings) -> Result<Self, HostFailure> {
+        Ok(Self { shared: Arc::new(Shared::new(opened, settings)?) })
+    }
+
+    /// Reads, checks and loads a manifest.
+    ///
+    /// # Errors
+    /// [`LoadFailed`] with every mistake in it.
+    pub async fn prepare(&self, manifest: &Path) -> Result<(Prepared, Vec<Complaint>), LoadFailed> {
+        let shared = Arc::clone(&self.shared);
+        let path = manifest.to_path_buf();
+        let (loaded, remarks) = off_the_loop(move || shared.load_manifest(&path)).await?;
+        Ok((Prepared { loaded: self.shared.remember_loaded(loaded) }, remarks))
+    }
+
+    /// Starts a run, or finds the one that `key` started before.
+    ///
+    /// # Errors
+    /// [`StartFailed`]; then no run was started.
+    pub async fn start(
+        &self,
+        prepared: &Prepared,
+        input: &str,
+        key: Option<String>,
+    ) -> Result<Started, StartFailed> {
+        let loaded = &prepared.loaded;
+        let input = loaded
+            .manifest
+            .check_input(input, loaded.input_schema.as_deref())
+            .map_err(StartFailed::Input)?;
+        let _guard = match &key {
+            Some(_) => Some(self.shared.taking_up.lock().await),
+            None => None,
+        };
+        if let Some(key) = &key
+            && let Some(run) = self.shared.journal.run_by_key(key).map_err(HostFailure::from)?
+        {
+            return Ok(Started { run, is_new: false });
+        }
+        let id = RunId::from_bits(uuid::Uuid::now_v7().as_u128());
+        let run = Run::new(id, Arc::clone(&loaded.pipeline));
+        let first = Input::Start {
+            manifest: loaded.digest,
+            folder: loaded.folder.display().to_string(),
+            components: loaded.components.clone(),
+            input,
+            key,
+        };
+        self.take_up(Arc::clone(loaded), run, Tail::START, first).await?;
+        Ok(Started { run: id, is_new: true })
+    }
+
+    /// Goes on with a run, unless it rests. Returns how to follow it, or where it stands.
+    ///
+    /// # Errors
+    /// [`SayFailed`] where there is no such run, or the host cannot go on.
+    pub async fn follow(&self, run: RunId) -> Result<Result<Following, Box<Summary>>, SayFailed> {
+        if let Some(carried) = self.shared.carried(run) {
+            return Ok(Ok(Following::of(carried)));
+        }
+        let _guard = self.shared.taking_up.lock().await;
+        if let Some(carried) = self.shared.carried(run) {
+            return Ok(Ok(Following::of(carried)));
+        }
+        let (loaded, folded, tail) = self.fold(run).await?;
+        if folded.status().is_final() || self.shared.is_leaving() {
+            return Ok(Err(Box::new(Summary::of(&folded))));
+        }
+        let carried = self.take_up(loaded, folded, tail, Input::HostRestarted).await?;
+        Ok(Ok(Following::of(carried)))
+    }
+
+    /// Says something to a run, taking it up if need be. True where this host carries it now.
+    ///
+    /// # Errors
+    /// [`SayFailed`]; then nothing has become true.
+    pub async fn say(
+        &self,
+        run: RunId,
+        input: impl Fn(&Run) -> Result<Input, SayFailed>,
+    ) -> Result<(), SayFailed> {
+        // The step's name is looked up in the run's own pipeline, which never changes.
+        let (_, folded, _) = self.fold(run).await?;
+        let input = input(&folded)?;
+        loop {
+            let carried = match self.follow_for_saying(run).await? {
+                Some(carried) => carried,
+                None => return Err(SayFailed::Refused(Refusal::Finished(folded.status()))),
+            };
+            let (reply, answer) = oneshot::channel();
+            if carried.inbox.send(Wake::Say { input: input.clone(), reply }).is_ok()
+                && let Ok(answer) = answer.await
+            {
+                return answer.map_err(SayFailed::Refused);
+            }
+            // The run came to rest meanwhile: take it up again.
+            if let Rest::Failed(failure) = carried.rested().await {
+                return Err(SayFailed::Host(failure));
+            }
+        }
+    }
+
+    async fn follow_for_saying(&self, run: RunId) -> Result<Option<Carried>, SayFailed> {
+        Ok(self.follow(run).await?.ok().map(|following| following.carried))
+    }
+
+    /// Where a run stands.
+    ///
+    /// # Errors
+    /// [`SayFailed`] where there is no such run, or the journal cannot be read.
+    pub async fn summary(&self, run: RunId) -> Result<Box<Summary>, SayFailed> {
+        if let Some(carried) = self.shared.carried(run) {
+            let (reply, answer) = oneshot::channel();
+            if carried.inbox.send(Wake::Stand { reply }).is_ok()
+                && let Ok(summary) = answer.await
+            {
+                return Ok(summary);
+            }
+        }
+        let (_, folded, _) = self.fold(run).await?;
+        Ok(Box::new(Summary::of(&folded)))
+    }
+
+    /// Rows of runs, newest first.
+    ///
+    /// # Errors
+    /// [`HostFailure`] where the journal cannot be read.
+    pub fn rows(&self, query: &Query) -> Result<Vec<RowDocument>, HostFailure> {
+        let page = self.shared.journal.list(query)?;
+        Ok(page.rows.iter().map(RowDocument::from).collect())
+    }
+
+    /// The runs to which something can still happen by itself, oldest first.
+    ///
+    /// # Errors
+    /// [`HostFailure`] where the journal cannot be read.
+    pub fn unfinished(&self) -> Result<Vec<RowDocument>, HostFailure> {
+        Ok(self.shared.journal.unfinished()?.iter().map(RowDocument::from).collect())
+    }
+
+    /// The events of a run.
+    ///
+    /// # Errors
+    /// [`SayFailed`] where there is no such run, or the journal cannot be read.
+    pub fn events(&self, run: RunId) -> Result<Vec<EventDocument>, SayFailed> {
+        let records = self.records(run)?;
+        let documents = records.records.iter().map(EventDocument::of).collect::<Result<_, _>>();
+        documents.map_err(|error| HostFailure::new(error.to_string(), "").into())
+    }
+
+    /// The log lines of a run, of one step or all.
+    ///
+    /// # Errors
+    /// [`SayFailed`] where there is no such run, or the journal cannot be read.
+    pub async fn log_lines(
+        &self,
+        run: RunId,
+        step: Option<&str>,
+    ) -> Result<Vec<LogDocument>, SayFailed> {
+        self.shared.flush().await?;
+        self.records(run)?;
+        let lines = self.shared.journal.log_lines(run, step).map_err(HostFailure::from)?;
+        Ok(lines.iter().map(LogDocument::from).collect())
+    }
+
+    /// Lets attempts under way end, starts no further ones, and returns once none is left.
+    pub async fn leave(&self) {
+        self.shared.leave();
+        for carried in self.shared.all_carried() {
+            carried.rested().await;
+        }
+    }
+
+    /// Goes on with a run until it rests, and tells how.
+    ///
+    /// # Errors
+    /// [`Refused`] where there is no such run, or the host cannot go on.
+    pub async fn rest_of(&self, run: RunId) -> Result<Update, Refused> {
+        match self.follow(run).await {
+            Ok(Ok(following)) => Ok(following.rested().await),
+            Ok(Err(summary)) => Ok(Update::Rests(summary)),
+            Err(failed) => Err(socket::refused(failed, &run.to_string())),
+        }
+    }
+
+    /// Whether the host is leaving.
+    pub fn is_leaving(&self) -> bool {
+        self.shared.is_leaving()
+    }
+
+    /// Leaves, and returns once all that is known is durable.
+    ///
+    /// # Errors
+    /// [`HostFailure`] where the last log lines could not be kept.
+    pub async fn close(&self) -> Result<(), HostFailure> {
+        self.leave().await;
+        self.shared.flush().await
+    }
+
+    /// Says that the host is to leave, and does not wait.
+    pub fn begin_leaving(&self) {
+        self.shared.leave();
+    }
+
+    /// Whether any run is being carried out.
+    pub fn is_busy(&self) -> bool {
+        !self.shared.all_carried().is_empty()
+    }
+
+    /// The data directory.
+    pub fn data_dir(&self) -> &Path {
+        self.shared.data.path()
+    }
+
+    async fn take_up(
+        &self,
+        loaded: Arc<Loaded>,
+        run: Run,
+        tail: Tail,
+        first: Input,
+    ) -> Result<Carried, HostFailure> {
+        let id = run.id();
+        let (mut carrier, inbox, updates) =
+            Carrier::new(Arc::clone(&self.shared), loaded, run, tail);
+        carrier.begin(first).await?;
+        let (done, rest) = watch::channel(None);
+        let carried = Carried { inbox, updates, rest };
+        self.shared.now_carried(id, carried.clone());
+        tokio::spawn(carrier.carry(done));
+        Ok(carried)
+    }
+
+    fn records(&self, run: RunId) -> Result<RunRecords, SayFailed> {
+        let records = self.shared.journal.records(run).map_err(HostFailure::from)?;
+        records.ok_or(SayFailed::NoSuchRun)
+    }
+
+    /// Folds a run from its journal.
+    async fn fold(&self, id: RunId) -> Result<(Arc<Loaded>, Run, Tail), SayFailed> {
+        let records = self.records(id)?;
+        let host = self.clone();
+        off_the_loop(move || host.fold_records(id, &records)).await.map_err(SayFailed::Host)
+    }
+
+    fn fold_records(
+        &self,
+        id: RunId,
+        records: &RunRecords,
+    ) -> Result<(Arc<Loaded>, Run, Tail), HostFailure> {
+        let damaged = |what: String| {
+            HostFailure::new(format!("run {id} cannot be read: {what}"), "look with `piton events`")
+        };
+        let first = records.records.first().ok_or_else(|| damaged("it has no event".into()))?;
+        let start = RunStartedStored::peek(&first.json);
+        let start = start.map_err(|error| damaged(error.to_string()))?;
+        let components = |name: &str| start.components.get(name).copied();
+        let loaded = self
+            .shared
+            .load_recorded(start.manifest, Path::new(&start.folder), &components)
+            .map_err(damaged)?;
+        let loaded = self.shared.remember_loaded(loaded);
+        let mut run = Run::new(id, Arc::clone(&loaded.pipeline));
+        let decoder = Decoder::new(&loaded.pipeline);
+        for record in &records.records {
+            let event = decoder.decode(&record.json).map_err(|error| damaged(error.to_string()))?;
+            run.apply(record.at, &event).map_err(|error| damaged(error.to_string()))?;
+        }
+        Ok((loaded, run, records.tail))
+    }
+}
+
+impl Following {
+    fn of(carried: Carried) -> Self {
+        Self { updates: carried.updates.subscribe(), carried }
+    }
+
+    /// The next update; none once the run is no longer carried. The last is one of
+    /// [`Update::Rests`], [`Update::Left`] and [`Update::HostFailed`].
+    pub async fn next(&mut self) -> Option<Arc<Update>> {
+        loop {
+            let rest = self.carried.rest.borrow().clone();
+            match rest {
+                None => {}
+                Some(_) => return self.updates.try_recv().ok(),
+            }
+            tokio::select! {
+                biased;
+                update = self.updates.recv() => match update {
+                    Ok(update) => return Some(update),
+                    Err(broadcast::error::RecvError::Lagged(_)) => {}
+                    Err(broadcast::error::RecvError::Closed) => return None,
+                },
+                // The last update was sent before this: look again.
+                _ = self.carried.rest.wait_for(Option::is_some) => {}
+            }
+        }
+    }
+
+    /// Waits until the run is no longer carried, and tells how.
+    pub async fn rested(self) -> Update {
+        match self.carried.rested().await {
+            Rest::Rests(summary) => Update::Rests(summary),
+            Rest::Left(summary) => Update::Left(summary),
+            Rest::Failed(failure) => Update::HostFailed(failure),
+        }
+    }
+}
+
+/// Does slow work, such as compiling, where it holds up no run.
+async fn off_the_loop<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
+}
+
+/// The instance that a user's `name` or `name[3]` means.
+///
+/// # Errors
+/// [`SayFailed::NoSuchStep`] where the run has none.
+pub fn find_instance(run: &Run, name: &str) -> Result<InstanceId, SayFailed> {
+    let unknown = || SayFailed::NoSuchStep(name.into());
+    let (step, element) = match name.strip_suffix(']').and_then(|rest| rest.split_once('[')) {
+        Some((step, element)) => (step, Some(element.parse::<u32>().map_err(|_| unknown())?)),
+        None => (name, None),
+    };
+    let step = find_step(run, step)?;
+    let instance = InstanceId { step, element };
+    run.find(instance).map(|_| instance).ok_or_else(unknown)
+}
+
+/// The step of this name.
+///
+/// # Errors
+/// [`SayFailed::NoSuchStep`] where the run has none.
+pub fn find_step(run: &Run, name: &str) -> Result<StepIndex, SayFailed> {
+    run.pipeline().index_of(name).ok_or_else(|| SayFailed::NoSuchStep(name.into()))
+}

@@ -1,0 +1,228 @@
+//! What all runs of one host share: the journal, the component store, the sandbox, the clock.
+//! Never decides anything, and knows no run from the inside.
+
+use super::carry::{Carried, Rest, Wake};
+use super::loaded::{LoadFailed, Loaded};
+use crate::journal::{
+    AppendError, Batch, ComponentStore, DataDir, Journal, JournalError, LogLine, OpenError, Opened,
+    Secret, Writer,
+};
+use crate::sandbox::{self, Notice, Sandbox};
+use piton_core::{Digest, RunId, Timestamp};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// What the host needs to know from its surroundings.
+#[derive(Clone)]
+pub struct Settings {
+    /// Where components are compiled.
+    pub compiler: sandbox::Compiler,
+    /// How many attempts may be under way at once, in all runs. Default [`ATTEMPTS_MAX`].
+    pub attempts_max: u32,
+    /// Called with what an operator may want to know about the sandbox.
+    pub notify: Arc<dyn Fn(Notice) + Send + Sync>,
+}
+
+/// The default of [`Settings::attempts_max`].
+pub const ATTEMPTS_MAX: u32 = 64;
+
+/// Why the host cannot go on.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct HostFailure {
+    /// What happened, for people.
+    pub message: String,
+    /// What to do; empty where there is nothing to say.
+    pub hint: String,
+}
+
+impl HostFailure {
+    pub(crate) fn new(message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { message: message.into(), hint: hint.into() }
+    }
+
+    /// Something that should not be possible.
+    pub(crate) fn bug(message: impl Into<String>) -> Self {
+        Self::new(message, "this is a bug of piton; nothing recorded is lost")
+    }
+}
+
+impl fmt::Display for HostFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for HostFailure {}
+
+impl From<JournalError> for HostFailure {
+    fn from(error: JournalError) -> Self {
+        let hint = match error {
+            JournalError::Full => "make space, then run `piton resume --all`",
+            JournalError::Corrupt { .. } => "restore the data directory from a backup",
+            JournalError::Failed { .. } => "mend the cause, then run `piton resume --all`",
+        };
+        Self::new(error.to_string(), hint)
+    }
+}
+
+impl From<OpenError> for HostFailure {
+    fn from(error: OpenError) -> Self {
+        match error {
+            OpenError::Journal(error) => error.into(),
+            OpenError::DataDir(error) => Self::new(error.to_string(), ""),
+        }
+    }
+}
+
+impl From<AppendError> for HostFailure {
+    fn from(error: AppendError) -> Self {
+        match error {
+            AppendError::Journal(error) => error.into(),
+            AppendError::Refused(refusal) => Self::new(
+                refusal.to_string(),
+                "another process holds this run now; look with `piton show`",
+            ),
+        }
+    }
+}
+
+pub(crate) struct Shared {
+    pub(crate) components: ComponentStore,
+    pub(crate) secret: Arc<Secret>,
+    pub(crate) journal: Arc<dyn Journal>,
+    /// After the journal, so that the directory is given up last.
+    pub(crate) data: DataDir,
+    pub(crate) fence: u64,
+    writer: Writer,
+    settings: Settings,
+    sandbox: OnceLock<Result<Sandbox, HostFailure>>,
+    is_leaving: AtomicBool,
+    carried: Mutex<BTreeMap<RunId, Carried>>,
+    /// Manifests that runs have begun with, by their digest and folder.
+    loaded: Mutex<BTreeMap<LoadedKey, Arc<Loaded>>>,
+    /// Held while a run is taken up, so that none is taken up twice.
+    pub(crate) taking_up: tokio::sync::Mutex<()>,
+}
+
+type LoadedKey = (Digest, std::path::PathBuf, Vec<Option<Digest>>);
+
+impl Shared {
+    pub(crate) fn new(opened: Opened, settings: Settings) -> Result<Self, HostFailure> {
+        let Opened { journal, components, secret, data_dir } = opened;
+        let fence = journal.take_fence()?;
+        let writer = Writer::start(Arc::clone(&journal));
+        let writer = writer.map_err(|error| HostFailure::new(error.to_string(), ""))?;
+        Ok(Self {
+            components,
+            secret: Arc::new(secret),
+            fence,
+            writer,
+            settings,
+            sandbox: OnceLock::new(),
+            is_leaving: AtomicBool::new(false),
+            carried: Mutex::default(),
+            loaded: Mutex::default(),
+            taking_up: tokio::sync::Mutex::default(),
+            journal,
+            data: data_dir,
+        })
+    }
+
+    /// The time: milliseconds of wall time.
+    pub(crate) fn now(&self) -> Timestamp {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Timestamp::from_millis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+    }
+
+    /// The sandbox, made when it is first needed: looking at runs needs none.
+    pub(crate) fn sandbox(&self) -> Result<&Sandbox, HostFailure> {
+        let made = self.sandbox.get_or_init(|| {
+            let folder = self.data.path().join("code");
+            make_sandbox(folder, self.secret.derive("code cache"), &self.settings)
+        });
+        made.as_ref().map_err(Clone::clone)
+    }
+
+    /// Keeps a content in the component store.
+    pub(crate) fn keep(&self, bytes: &[u8]) -> Result<Digest, LoadFailed> {
+        self.components.put(bytes).map_err(|error| LoadFailed::Host(error.to_string()))
+    }
+
+    pub(crate) async fn append(&self, batch: Batch) -> Result<(), HostFailure> {
+        Ok(self.writer.append(batch).await?)
+    }
+
+    /// Keeps a log line with the run. It rides with the next commit.
+    pub(crate) fn log(&self, line: LogLine) {
+        self.writer.log(line);
+    }
+
+    /// Waits until all log lines are kept.
+    pub(crate) async fn flush(&self) -> Result<(), HostFailure> {
+        Ok(self.writer.flush().await?)
+    }
+
+    pub(crate) fn is_leaving(&self) -> bool {
+        self.is_leaving.load(Ordering::SeqCst)
+    }
+
+    /// Lets attempts under way end, and starts no further ones.
+    pub(crate) fn leave(&self) {
+        self.is_leaving.store(true, Ordering::SeqCst);
+        for carried in self.lock_carried().values() {
+            // A run that no longer listens has nothing under way.
+            let _ = carried.inbox.send(Wake::Leave);
+        }
+    }
+
+    pub(crate) fn carried(&self, run: RunId) -> Option<Carried> {
+        self.lock_carried().get(&run).cloned()
+    }
+
+    pub(crate) fn all_carried(&self) -> Vec<Carried> {
+        self.lock_carried().values().cloned().collect()
+    }
+
+    pub(crate) fn now_carried(&self, run: RunId, carried: Carried) {
+        self.lock_carried().insert(run, carried);
+    }
+
+    pub(crate) fn carried_no_more(&self, run: RunId) {
+        self.lock_carried().remove(&run);
+    }
+
+    pub(crate) fn remember_loaded(&self, loaded: Loaded) -> Arc<Loaded> {
+        let key = (loaded.digest, loaded.folder.clone(), loaded.components.clone());
+        let mut known = self.loaded.lock().expect("no holder panics");
+        Arc::clone(known.entry(key).or_insert_with(|| Arc::new(loaded)))
+    }
+
+    fn lock_carried(&self) -> std::sync::MutexGuard<'_, BTreeMap<RunId, Carried>> {
+        self.carried.lock().expect("no holder panics")
+    }
+}
+
+impl Carried {
+    /// Waits until the run is no longer carried.
+    pub(crate) async fn rested(mut self) -> Rest {
+        match self.rest.wait_for(Option::is_some).await {
+            Ok(rest) => rest.clone().expect("it was just seen"),
+            Err(_) => Rest::Failed(HostFailure::bug("the run's task ended without a word")),
+        }
+    }
+}
+
+/// A sandbox whose compiled code is in `folder`.
+pub(super) fn make_sandbox(
+    folder: std::path::PathBuf,
+    secret: [u8; 32],
+    settings: &Settings,
+) -> Result<Sandbox, HostFailure> {
+    let mut set = sandbox::Settings::new(folder, secret, settings.compiler.clone());
+    set.slots = settings.attempts_max;
+    set.notify = Arc::clone(&settings.notify);
+    Sandbox::new(set).map_err(|error| HostFailure::new(error.to_string(), ""))
+}

@@ -1,0 +1,40 @@
+//! What those who follow a run are told while it goes on.
+//! Text only: the same updates go over the socket. Never more than what is durable, progress aside.
+
+use super::document::Summary;
+use super::shared::HostFailure;
+use serde::{Deserialize, Serialize};
+
+/// Something to tell about a run.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Update {
+    /// An event became true.
+    Event {
+        /// Its number in the run, from 1.
+        seq: u64,
+        /// When, in milliseconds since the epoch.
+        at_ms: u64,
+        /// The event in its stored form.
+        event: serde_json::Value,
+    },
+    /// Where the run stands.
+    Stands(Box<Summary>),
+    /// How far a call is.
+    Progress {
+        /// The step, `name` or `name[3]`.
+        step: String,
+        /// How much is done.
+        done: u64,
+        /// Of how much, if that is known.
+        total: Option<u64>,
+        /// What it is doing. Text from a stranger.
+        message: String,
+    },
+    /// The run has no further work for a host: it ended, is stuck, or waits.
+    Rests(Box<Summary>),
+    /// The host leaves; the run goes on when it is resumed.
+    Left(Box<Summary>),
+    /// The host cannot go on.
+    HostFailed(HostFailure),
+}
