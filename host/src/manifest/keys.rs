@@ -1,0 +1,146 @@
+//! Every key that a manifest may hold, table by table.
+//! Owns the list only; what a key means is where it is read. `host/docs/manifest.md` describes each.
+
+/// A table of the manifest and the keys it may hold.
+#[derive(Debug)]
+pub(super) struct TableKind {
+    /// What it is, for messages.
+    pub(super) name: &'static str,
+    /// Its keys.
+    pub(super) keys: &'static [&'static str],
+}
+
+pub(super) static ROOT: TableKind = TableKind {
+    name: "the manifest",
+    keys: &["pipeline", "defaults", "steps", "output", "budget"],
+};
+
+pub(super) static PIPELINE: TableKind = TableKind {
+    name: "`[pipeline]`",
+    keys: &[
+        "name",
+        "input_schema",
+        "deadline",
+        "on_sibling_failure",
+        "on_compensation_failure",
+        "compensation_parallel",
+    ],
+};
+
+pub(super) static DEFAULTS: TableKind = TableKind {
+    name: "`[defaults]`",
+    keys: &[
+        "effect",
+        "timeout",
+        "idle_timeout",
+        "fuel",
+        "memory",
+        "table_max",
+        "input_max",
+        "output_max",
+        "log_max",
+        "memo_max",
+        "memo_count_max",
+        "lost_attempts_max",
+        "retry",
+        "undo",
+    ],
+};
+
+pub(super) static STEP: TableKind = TableKind {
+    name: "a step",
+    keys: &[
+        "component",
+        "input",
+        "after",
+        "when",
+        "map",
+        "max_parallel",
+        "tolerate",
+        "items_max",
+        "wait",
+        "wait_until",
+        "signal",
+        "approval",
+        "pivot",
+        "effect",
+        "compensate",
+        "compensate_reason",
+        "on_exhausted",
+        "timeout",
+        "idle_timeout",
+        "fuel",
+        "memory",
+        "table_max",
+        "input_max",
+        "output_max",
+        "log_max",
+        "memo_max",
+        "memo_count_max",
+        "idempotency_window",
+        "lost_attempts_max",
+        "retry",
+        "undo",
+        "grants",
+    ],
+};
+
+/// The keys of a step that say what it waits for.
+pub(super) const WAITING: [&str; 4] = ["wait", "wait_until", "signal", "approval"];
+
+/// The keys of a step that say what it does.
+pub(super) const DOING: [&str; 5] = ["component", "wait", "wait_until", "signal", "approval"];
+
+/// The keys of a step that have a meaning although it calls no component.
+pub(super) const FOR_WAITING: [&str; 8] =
+    ["after", "when", "pivot", "on_exhausted", "wait", "wait_until", "signal", "approval"];
+
+/// The keys of a step that have a meaning only beside `map`.
+pub(super) const FOR_MAP: [&str; 3] = ["max_parallel", "tolerate", "items_max"];
+
+pub(super) static RETRY: TableKind = TableKind {
+    name: "a retry policy",
+    keys: &[
+        "attempts",
+        "base",
+        "factor",
+        "cap",
+        "floor",
+        "jitter",
+        "max_elapsed",
+        "retry_after_max",
+        "throttled_attempts",
+        "rules",
+    ],
+};
+
+pub(super) static RULE: TableKind = TableKind {
+    name: "a retry rule",
+    keys: &[
+        "code",
+        "as",
+        "attempts",
+        "base",
+        "factor",
+        "cap",
+        "floor",
+        "jitter",
+        "max_elapsed",
+        "retry_after_max",
+        "throttled_attempts",
+    ],
+};
+
+pub(super) static APPROVAL: TableKind =
+    TableKind { name: "`approval`", keys: &["from", "ask", "due", "on_timeout"] };
+
+pub(super) static GRANTS: TableKind =
+    TableKind { name: "`grants`", keys: &["dirs", "env", "http", "secrets"] };
+
+pub(super) static DIR: TableKind =
+    TableKind { name: "a granted folder", keys: &["host", "guest", "write"] };
+
+/// All of them.
+#[cfg(test)]
+pub(super) static ALL: [&TableKind; 9] =
+    [&ROOT, &PIPELINE, &DEFAULTS, &STEP, &RETRY, &RULE, &APPROVAL, &GRANTS, &DIR];
