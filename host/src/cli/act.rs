@@ -168,6 +168,7 @@ fn compact(text: &str, what: &str) -> Result<String, Complaint> {
 
 async fn act(context: &Context, target: Target, act: Act) -> Result<ExitCode, Complaint> {
     let reach = context.reach(Opening::Existing).await?;
+    let known = follow::events_so_far(&reach, &target.run).await?;
     let run = match reach.ask(Ask::Act { run: target.run, act }).await? {
         Answer::Done { run } => run,
         Answer::Refused(refused) => return Err(refused.into()),
@@ -180,6 +181,6 @@ async fn act(context: &Context, target: Target, act: Act) -> Result<ExitCode, Co
             Ok(ExitCode::from(exit::COMPLETED))
         }
         own if target.detach => run::detach(context, own, &run).await,
-        own => follow::to_the_end(context, own, &run).await,
+        own => follow::to_the_end(context, own, &run, known).await,
     }
 }

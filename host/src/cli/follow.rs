@@ -5,7 +5,7 @@ use super::complain::Complaint;
 use super::context::Context;
 use super::exit;
 use super::view::View;
-use piton::runner::{Follow, Opening, Reach, Summary, Update};
+use piton::runner::{Answer, Ask, EventDocument, Follow, Opening, Reach, Summary, Update};
 use std::process::ExitCode;
 use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -43,14 +43,29 @@ impl Interrupts {
     }
 }
 
-/// Follows `run` until it rests or is left, shows it on stderr and its end on stdout.
+/// How many events a run has now, so that only later ones are shown.
+pub(crate) async fn events_so_far(reach: &Reach, run: &str) -> Result<u64, Complaint> {
+    Ok(events(reach, run).await?.len() as u64)
+}
+
+async fn events(reach: &Reach, run: &str) -> Result<Vec<EventDocument>, Complaint> {
+    match reach.ask(Ask::Events { run: run.into() }).await? {
+        Answer::Events(events) => Ok(events),
+        Answer::Refused(refused) => Err(refused.into()),
+        _ => Err(Complaint::of_host("the host answers something else")),
+    }
+}
+
+/// Follows `run` until it rests or is left, shows it on stderr and its end on stdout. Of its
+/// events, the first `known_events` are not shown.
 pub(crate) async fn to_the_end(
     context: &Context,
     mut reach: Reach,
     run: &str,
+    known_events: u64,
 ) -> Result<ExitCode, Complaint> {
     let mut interrupts = Interrupts::new()?;
-    let mut view = View::new(context, run);
+    let mut view = View::new(context, run, known_events);
     let left = loop {
         match follow_here(context, &reach, run, &mut interrupts, &mut view).await? {
             Followed::Left(left) => break left,
@@ -84,6 +99,10 @@ async fn follow_here(
         Err(_) if matches!(reach, Reach::Other(_)) => return Ok(Followed::HolderGone),
         Err(error) => return Err(error.into()),
     };
+    if view.is_in_lines() {
+        // It went on before it was followed: what became true meanwhile is shown, too.
+        events(reach, run).await?.iter().for_each(|event| view.earlier(event));
+    }
     let mut interrupted = 0_u32;
     let mut tick = tokio::time::interval(Duration::from_millis(100));
     loop {

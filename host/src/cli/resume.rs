@@ -24,6 +24,10 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<ExitC
     if runs.is_empty() && !arguments.all {
         runs.push(only_unfinished(&reach).await?);
     }
+    let known = match runs.as_slice() {
+        [only] => follow::events_so_far(&reach, only).await?,
+        _ => 0,
+    };
     let resumed = match reach.ask(Ask::Resume { runs }).await? {
         Answer::Resumed { runs } => runs,
         Answer::Refused(refused) => return Err(refused.into()),
@@ -32,7 +36,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<ExitC
     if let [only] = resumed.as_slice()
         && !arguments.all
     {
-        return follow::to_the_end(context, reach, only).await;
+        return follow::to_the_end(context, reach, only, known).await;
     }
     if resumed.is_empty() {
         context.say("nothing to resume: no run is unfinished, or those that are need a person");

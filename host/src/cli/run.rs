@@ -49,6 +49,10 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<ExitC
     }
     let input = read_input(arguments.input.as_deref())?;
     let reach = context.reach(Opening::OrMake).await?;
+    if let (true, Reach::Own(host, _)) = (arguments.detach, &reach) {
+        // The run is recorded here, and begins where it goes on.
+        host.begin_leaving();
+    }
     let ask = Ask::Run { manifest, input, key: arguments.key, look: context.look() };
     let (run, is_new, remarks) = match reach.ask(ask).await? {
         Answer::Started { run, is_new, remarks } => (run, is_new, remarks),
@@ -62,7 +66,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<ExitC
     if arguments.detach {
         return detach(context, reach, &run).await;
     }
-    follow::to_the_end(context, reach, &run).await
+    follow::to_the_end(context, reach, &run, 0).await
 }
 
 /// Leaves a run to a process of its own.

@@ -47,7 +47,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<ExitC
         grants: grants(&arguments.dir)?,
         timeout: timeout(&arguments.timeout)?,
     };
-    let checking = Checking::new(context.settings())?;
+    let checking = Checking::new(&context.globals.data, &context.settings())?;
     let is_quiet = context.globals.quiet;
     let has_color = context.has_color;
     let told = checking.try_call(&arguments.component, call, move |line| {

@@ -7,6 +7,7 @@ use crate::sandbox::{
     BoxFuture, Call, Ended, Inspection, LoadError, LogLine, MemosKept, Progress, RememberError,
     ResolvedGrants, Sandbox, Services, digest_of,
 };
+use crate::journal::Secret;
 use piton_core::{IdempotencyKey, Json, Limits, Phase, RunId, Usage};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -16,14 +17,16 @@ use std::time::Duration;
 /// A sandbox of its own, for a look.
 pub struct Checking {
     sandbox: Sandbox,
-    /// Removed with this.
-    folder: PathBuf,
+    /// A folder of compiled code that goes with this; none where the data directory has one.
+    own_folder: Option<PathBuf>,
 }
 
 impl Drop for Checking {
     fn drop(&mut self) {
-        // Only compiled code, made anew at the next look.
-        let _ = std::fs::remove_dir_all(&self.folder);
+        if let Some(folder) = &self.own_folder {
+            // Only compiled code, made anew at the next look.
+            let _ = std::fs::remove_dir_all(folder);
+        }
     }
 }
 
@@ -65,15 +68,20 @@ pub struct Tried {
 }
 
 impl Checking {
-    /// Makes a sandbox for a look.
+    /// Makes a sandbox for a look. Compiled code is shared with the data directory, if there is
+    /// one already.
     ///
     /// # Errors
     /// [`HostFailure`] where it cannot be made.
-    pub fn new(settings: Settings) -> Result<Self, HostFailure> {
-        let name = format!("piton-{:032x}", rand::random::<u128>());
-        let folder = std::env::temp_dir().join(name);
-        let sandbox = make_sandbox(folder.clone(), rand::random(), &settings)?;
-        Ok(Self { sandbox, folder })
+    pub fn new(data_dir: &Path, settings: &Settings) -> Result<Self, HostFailure> {
+        // Code files appear as a whole and carry a MAC: no lock is needed to share them.
+        if let Ok(secret) = Secret::of_data_dir(data_dir) {
+            let sandbox = make_sandbox(data_dir, &secret, settings)?;
+            return Ok(Self { sandbox, own_folder: None });
+        }
+        let folder = std::env::temp_dir().join(format!("piton-{:032x}", rand::random::<u128>()));
+        let sandbox = make_sandbox(&folder, &Secret::of_the_moment(rand::random()), settings)?;
+        Ok(Self { sandbox, own_folder: Some(folder) })
     }
 
     /// Checks a manifest and all that it names.

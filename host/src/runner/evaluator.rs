@@ -5,7 +5,7 @@ use super::loaded::Loaded;
 use crate::journal::Secret;
 use piton_core::{
     Digest, Evaluate, EvaluationError, IdempotencyKey, InstanceId, Json, Phase, Run, RunId,
-    StepIndex, Timestamp,
+    StepIndex, StepKind, Timestamp,
 };
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
@@ -54,7 +54,15 @@ impl Evaluate for Evaluator {
     }
 
     fn items(&self, run: &Run, step: StepIndex) -> Result<Vec<Json>, EvaluationError> {
-        self.loaded.manifest.programs.items(run, step)
+        let items = self.loaded.manifest.programs.items(run, step)?;
+        if let StepKind::Map(policy) = &run.pipeline().step(step).kind
+            && items.len() > policy.items_max as usize
+        {
+            let (count, most) = (items.len(), policy.items_max);
+            let message = format!("its list has {count} items; at most {most} are allowed (`items_max`)");
+            return Err(EvaluationError::new(message));
+        }
+        Ok(items)
     }
 
     fn until(&self, run: &Run, step: StepIndex) -> Result<Timestamp, EvaluationError> {

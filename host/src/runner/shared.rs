@@ -140,8 +140,7 @@ impl Shared {
     /// The sandbox, made when it is first needed: looking at runs needs none.
     pub(crate) fn sandbox(&self) -> Result<&Sandbox, HostFailure> {
         let made = self.sandbox.get_or_init(|| {
-            let folder = self.data.path().join("code");
-            make_sandbox(folder, self.secret.derive("code cache"), &self.settings)
+            make_sandbox(self.data.path(), &self.secret, &self.settings)
         });
         made.as_ref().map_err(Clone::clone)
     }
@@ -215,13 +214,14 @@ impl Carried {
     }
 }
 
-/// A sandbox whose compiled code is in `folder`.
+/// A sandbox whose compiled code is in a folder of `data_dir`.
 pub(super) fn make_sandbox(
-    folder: std::path::PathBuf,
-    secret: [u8; 32],
+    data_dir: &std::path::Path,
+    secret: &Secret,
     settings: &Settings,
 ) -> Result<Sandbox, HostFailure> {
-    let mut set = sandbox::Settings::new(folder, secret, settings.compiler.clone());
+    let (folder, key) = (data_dir.join("code"), secret.derive("code cache"));
+    let mut set = sandbox::Settings::new(folder, key, settings.compiler.clone());
     set.slots = settings.attempts_max;
     set.notify = Arc::clone(&settings.notify);
     Sandbox::new(set).map_err(|error| HostFailure::new(error.to_string(), ""))

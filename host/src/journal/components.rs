@@ -1,0 +1,132 @@
+//! Contents by their SHA-256: components, manifests and schemas, kept for the runs that began with
+//! them. Never trusts a file: what is returned has been hashed since it was read.
+
+use super::data_dir::{DataDirError, write_whole};
+use piton_core::Digest;
+use sha2::{Digest as _, Sha256};
+use std::fmt;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+/// A folder of contents.
+#[derive(Debug, Clone)]
+pub struct ComponentStore {
+    folder: PathBuf,
+}
+
+/// Why a content cannot be had.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ComponentError {
+    /// It is not there.
+    Missing {
+        /// The content.
+        digest: Digest,
+        /// Where it should be.
+        path: PathBuf,
+    },
+    /// What is there is something else.
+    Damaged {
+        /// The content.
+        digest: Digest,
+        /// Where it should be.
+        path: PathBuf,
+    },
+    /// It could not be read or written.
+    DataDir(DataDirError),
+}
+
+impl fmt::Display for ComponentError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Missing { digest, path } => write!(
+                f,
+                "content sha256:{digest} is not at `{}`; put the same file there again",
+                path.display()
+            ),
+            Self::Damaged { digest, path } => write!(
+                f,
+                "what is at `{}` is not the content sha256:{digest}; put the same file there again",
+                path.display()
+            ),
+            Self::DataDir(error) => fmt::Display::fmt(error, f),
+        }
+    }
+}
+
+impl std::error::Error for ComponentError {}
+
+/// The SHA-256 of a content.
+pub fn digest_of(content: &[u8]) -> Digest {
+    Digest::from_bytes(Sha256::digest(content).into())
+}
+
+impl ComponentStore {
+    pub(super) fn new(folder: PathBuf) -> Self {
+        Self { folder }
+    }
+
+    /// Where the content is kept, for who maps it; what is there must be hashed before it is used.
+    pub fn path(&self, digest: &Digest) -> PathBuf {
+        self.folder.join(format!("sha256-{digest}"))
+    }
+
+    /// Keeps a content, durably once this returns. One that is there already is compared, and
+    /// replaced where it is damaged.
+    ///
+    /// # Errors
+    /// [`ComponentError::DataDir`] where it cannot be written.
+    pub fn put(&self, content: &[u8]) -> Result<Digest, ComponentError> {
+        let digest = digest_of(content);
+        let path = self.path(&digest);
+        if !is_kept(&path, content) {
+            write_whole(&path, content).map_err(ComponentError::DataDir)?;
+        }
+        Ok(digest)
+    }
+
+    /// The content with this digest.
+    ///
+    /// # Errors
+    /// [`ComponentError`], which names the digest.
+    pub fn get(&self, digest: &Digest) -> Result<Vec<u8>, ComponentError> {
+        let path = self.path(digest);
+        let content = match std::fs::read(&path) {
+            Ok(content) => content,
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                return Err(ComponentError::Missing { digest: *digest, path });
+            }
+            Err(error) => return Err(ComponentError::DataDir(DataDirError::at(&path)(error))),
+        };
+        if digest_of(&content) != *digest {
+            return Err(ComponentError::Damaged { digest: *digest, path });
+        }
+        Ok(content)
+    }
+}
+
+fn is_kept(path: &Path, content: &[u8]) -> bool {
+    path.metadata().is_ok_and(|metadata| metadata.len() == content.len() as u64)
+        && std::fs::read(path).is_ok_and(|kept| kept == content)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_content_is_read_back_or_named() {
+        let folder = tempfile::tempdir().expect("a folder should be made");
+        let store = ComponentStore::new(folder.path().to_owned());
+        let digest = store.put(b"a component").expect("a content should be kept");
+        assert_eq!(store.get(&digest).as_deref(), Ok(&b"a component"[..]));
+
+        std::fs::write(store.path(&digest), b"another one").expect("a file should be written");
+        let error = store.get(&digest).expect_err("a damaged content should be refused");
+        assert!(error.to_string().contains(&digest.to_string()), "{error}");
+        store.put(b"a component").expect("a damaged content should be replaced");
+        assert_eq!(store.get(&digest).as_deref(), Ok(&b"a component"[..]));
+
+        let missing = digest_of(b"something else");
+        assert!(matches!(store.get(&missing), Err(ComponentError::Missing { .. })));
+    }
+}

@@ -1,0 +1,270 @@
+//! Writes batches and log lines in one durable transaction.
+//! Checks order, fence and key of each batch; never decides what is in one.
+
+use super::super::batch::{Batch, Tail};
+use super::super::checksum::Kind;
+use super::super::log_line::LogLine;
+use super::super::store::{JournalError, Refusal, Verdicts};
+use super::guard::guarded;
+use super::tables::{
+    BY_KEY, BY_PIPELINE, BY_STATUS, Bytes, Counts, Entry, LOGS, Links, LogEntry, META, META_COUNTS,
+    META_FENCE, RECORDS, RUNS, StoredRow, pipeline_count, pipeline_key, run_key, seal, seal_meta,
+    status_code, status_key, unseal_meta,
+};
+use ::redb::{Database, Durability, ReadableTable, Table, WriteTransaction};
+use piton_core::{RunId, RunStatus};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+/// From this size on every commit also saves which pages are free ("quick repair"). Without it the
+/// first start after a crash walks the whole file, about 1.1 ms per MiB; with it that start takes
+/// 2 ms whatever the size, but each commit costs twice as much.
+pub(super) const QUICK_REPAIR_BYTES_MIN: u64 = 64 << 20;
+
+/// The file's size is looked at once in so many commits.
+const COMMITS_PER_LOOK: u64 = 256;
+
+/// What the one writer knows between commits.
+pub(super) struct State {
+    pub(super) fence: u64,
+    pub(super) counts: Counts,
+    /// The arrival number of the next append.
+    pub(super) next: u64,
+    /// The arrival number of the next log lines.
+    pub(super) next_log: u64,
+    /// None for a store in memory, which needs no quick repair.
+    pub(super) file: Option<PathBuf>,
+    pub(super) quick_repair: bool,
+    pub(super) commits: u64,
+    /// Set by the first error and for good: what the disk holds is not known any more. An fsync
+    /// that failed must not be tried again, it would report success for pages that were dropped.
+    pub(super) failed: Option<JournalError>,
+}
+
+impl State {
+    /// Does what writes, unless something has failed before.
+    pub(super) fn attempt<T>(
+        &mut self,
+        work: impl FnOnce(&mut Self) -> Result<T, JournalError>,
+    ) -> Result<T, JournalError> {
+        if let Some(error) = &self.failed {
+            return Err(error.clone());
+        }
+        let result = guarded(|| work(self));
+        self.failed = result.as_ref().err().cloned();
+        result
+    }
+
+    fn begin(&mut self, database: &Database) -> Result<WriteTransaction, JournalError> {
+        if !self.quick_repair && self.commits.is_multiple_of(COMMITS_PER_LOOK) {
+            let bytes = self.file.as_ref().and_then(|file| Some(file.metadata().ok()?.len()));
+            self.quick_repair = bytes.is_some_and(|bytes| bytes >= QUICK_REPAIR_BYTES_MIN);
+        }
+        self.commits += 1;
+        let mut transaction = database.begin_write()?;
+        transaction
+            .set_durability(Durability::Immediate)
+            .map_err(|error| JournalError::Failed { what: error.to_string() })?;
+        transaction.set_quick_repair(self.quick_repair);
+        Ok(transaction)
+    }
+}
+
+pub(super) fn commit(
+    database: &Database,
+    state: &mut State,
+    batches: &[Batch],
+    log_lines: &[LogLine],
+) -> Result<Verdicts, JournalError> {
+    let transaction = state.begin(database)?;
+    let mut verdicts = Vec::with_capacity(batches.len());
+    let counts_before = state.counts;
+    {
+        let mut tables = Tables::open(&transaction)?;
+        for batch in batches {
+            verdicts.push(tables.append(batch, state)?);
+        }
+        if state.counts != counts_before {
+            write_counts(&transaction, &state.counts)?;
+        }
+        if !log_lines.is_empty() {
+            tables.append_log_lines(log_lines, &mut state.next_log)?;
+        }
+    }
+    if log_lines.is_empty() && verdicts.iter().all(Result::is_err) {
+        transaction.abort()?;
+    } else {
+        transaction.commit()?;
+    }
+    Ok(verdicts)
+}
+
+pub(super) fn take_fence(database: &Database, state: &mut State) -> Result<u64, JournalError> {
+    let transaction = state.begin(database)?;
+    let fence = {
+        let mut meta = transaction.open_table(META)?;
+        let fence = number_in(&meta, META_FENCE)?.and_then(|fence| fence.checked_add(1));
+        let fence = fence.ok_or_else(|| JournalError::corrupt_store("it has no `fence`"))?;
+        meta.insert(META_FENCE, &*seal_meta(META_FENCE, &fence.to_be_bytes()))?;
+        fence
+    };
+    transaction.commit()?;
+    state.fence = fence;
+    Ok(fence)
+}
+
+pub(super) fn write_counts(
+    transaction: &WriteTransaction,
+    counts: &Counts,
+) -> Result<(), JournalError> {
+    let bytes: Vec<u8> = counts.iter().flat_map(|count| count.to_be_bytes()).collect();
+    transaction.open_table(META)?.insert(META_COUNTS, &*seal_meta(META_COUNTS, &bytes))?;
+    Ok(())
+}
+
+/// A number in [`META`]; none where it is not there, or no number.
+fn number_in(
+    meta: &impl ReadableTable<&'static str, &'static [u8]>,
+    name: &str,
+) -> Result<Option<u64>, JournalError> {
+    let Some(sealed) = meta.get(name)? else { return Ok(None) };
+    Ok(Bytes(unseal_meta(name, sealed.value())?).number())
+}
+
+/// Takes the next arrival number.
+fn arrive(next: &mut u64) -> Result<u64, JournalError> {
+    let arrival = *next;
+    *next = arrival
+        .checked_add(1)
+        .ok_or_else(|| JournalError::corrupt_store("the arrival numbers are used up"))?;
+    Ok(arrival)
+}
+
+struct Tables<'a> {
+    transaction: &'a WriteTransaction,
+    records: Table<'a, u64, &'static [u8]>,
+    runs: Table<'a, [u8; 16], &'static [u8]>,
+    by_status: Table<'a, [u8; 17], ()>,
+}
+
+impl<'a> Tables<'a> {
+    fn open(transaction: &'a WriteTransaction) -> Result<Self, JournalError> {
+        Ok(Self {
+            transaction,
+            records: transaction.open_table(RECORDS)?,
+            runs: transaction.open_table(RUNS)?,
+            by_status: transaction.open_table(BY_STATUS)?,
+        })
+    }
+
+    fn append(
+        &mut self,
+        batch: &Batch,
+        state: &mut State,
+    ) -> Result<Result<(), Refusal>, JournalError> {
+        let run = batch.run();
+        let found = self.found(run)?;
+        let links = found.map_or(Links::NONE, |(_, links)| links);
+        if let Err(refusal) = follows(batch, state.fence, links.tail) {
+            return Ok(Err(refusal));
+        }
+        if found.is_none()
+            && let Some(other) = self.enter_into_indexes(batch)?
+        {
+            return Ok(Err(Refusal::KeyTaken { run: other }));
+        }
+        let arrival = arrive(&mut state.next)?;
+        if self.records.insert(arrival, &*Entry::encode(links.last, batch))?.is_some() {
+            // Not reached while the table's last key is its largest.
+            return Err(JournalError::corrupt_store(format!("record {arrival} is there already")));
+        }
+        let links = Links { tail: batch.tail(), last: arrival, ..links };
+        self.runs.insert(run_key(run), &*StoredRow::of(batch, links).encode(run))?;
+        let status = batch.row.status;
+        let before = found.map(|(status, _)| status);
+        if before != Some(status) {
+            if let Some(before) = before {
+                if self.by_status.remove(status_key(before, run))?.is_none() {
+                    let what = format!("it is not listed as {}", before.word());
+                    return Err(JournalError::corrupt_row(run, what));
+                }
+                let count = &mut state.counts[usize::from(status_code(before))];
+                *count = count.saturating_sub(1);
+            }
+            self.by_status.insert(status_key(status, run), ())?;
+            state.counts[usize::from(status_code(status))] += 1;
+        }
+        Ok(Ok(()))
+    }
+
+    fn found(&self, run: RunId) -> Result<Option<(RunStatus, Links)>, JournalError> {
+        let Some(sealed) = self.runs.get(run_key(run))? else { return Ok(None) };
+        let row = StoredRow::decode(run, sealed.value())?;
+        Ok(Some((row.status, row.links)))
+    }
+
+    /// Enters a new run under its pipeline and its key; returns the run that has the key already,
+    /// and then enters nothing.
+    fn enter_into_indexes(&mut self, batch: &Batch) -> Result<Option<RunId>, JournalError> {
+        let run = batch.run();
+        if let Some(key) = &batch.row.key {
+            let mut by_key = self.transaction.open_table(BY_KEY)?;
+            let taken =
+                by_key.get(&**key)?.map(|sealed| super::read::key_owner(key, sealed.value()));
+            if let Some(taken) = taken {
+                return taken.map(Some);
+            }
+            let sealed = seal(Kind::Key, &[&run_key(run)], key.as_bytes());
+            by_key.insert(&**key, &*[&sealed[..16], &run_key(run)].concat())?;
+        }
+        let mut by_pipeline = self.transaction.open_table(BY_PIPELINE)?;
+        by_pipeline.insert(&*pipeline_key(&batch.row.pipeline, run), ())?;
+        let mut meta = self.transaction.open_table(META)?;
+        let name = pipeline_count(&batch.row.pipeline);
+        let count = number_in(&meta, &name)?.unwrap_or(0).saturating_add(1);
+        meta.insert(&*name, &*seal_meta(&name, &count.to_be_bytes()))?;
+        Ok(None)
+    }
+
+    /// Appends lines to what their runs have. Lines of a run that has no record are dropped: its
+    /// start was refused, so there is no such run.
+    fn append_log_lines(
+        &mut self,
+        log_lines: &[LogLine],
+        next_log: &mut u64,
+    ) -> Result<(), JournalError> {
+        let mut by_run: BTreeMap<RunId, Vec<Vec<u8>>> = BTreeMap::new();
+        for line in log_lines {
+            by_run.entry(line.run).or_default().push(line.to_json());
+        }
+        let mut logs = self.transaction.open_table(LOGS)?;
+        for (run, lines) in by_run {
+            let Some(sealed) = self.runs.get(run_key(run))? else { continue };
+            let mut row = StoredRow::decode(run, sealed.value())?;
+            let arrival = arrive(next_log)?;
+            if logs.insert(arrival, &*LogEntry::encode(&row.links, run, &lines))?.is_some() {
+                let what = format!("log entry {arrival} is there already");
+                return Err(JournalError::corrupt_store(what));
+            }
+            row.links.last_log = arrival;
+            row.links.log_lines = row.links.log_lines.saturating_add(lines.len() as u64);
+            let row = row.encode(run);
+            drop(sealed);
+            self.runs.insert(run_key(run), &*row)?;
+        }
+        Ok(())
+    }
+}
+
+fn follows(batch: &Batch, fence: u64, tail: Tail) -> Result<(), Refusal> {
+    if batch.fence != fence {
+        return Err(Refusal::Fenced { held: batch.fence, current: fence });
+    }
+    if batch.after.seq != tail.seq {
+        return Err(Refusal::OutOfOrder { after: batch.after.seq, last: tail.seq });
+    }
+    if batch.after.checksum != tail.checksum {
+        return Err(Refusal::Diverged { last: tail.seq });
+    }
+    Ok(())
+}

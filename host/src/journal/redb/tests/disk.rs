@@ -1,0 +1,166 @@
+//! A disk in memory that stops after so many operations and forgets what was not synced.
+//! Owns what may survive a power failure; knows nothing of a journal.
+
+use ::redb::StorageBackend;
+use std::io::{Error, ErrorKind};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+/// A disk; clones are the same disk.
+#[derive(Debug, Clone)]
+pub(super) struct Disk(Arc<Mutex<State>>);
+
+#[derive(Debug)]
+struct State {
+    /// What the next sync will have made durable, and reads return.
+    seen: Vec<u8>,
+    /// What is durable.
+    synced: Vec<u8>,
+    /// What happened since the last sync, in order.
+    unsynced: Vec<Change>,
+    /// How many operations still succeed.
+    operations_left: usize,
+    failure: ErrorKind,
+}
+
+#[derive(Debug, Clone)]
+enum Change {
+    Write(u64, Vec<u8>),
+    Length(u64),
+}
+
+/// What survives of what was not synced.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Survives {
+    Nothing,
+    Everything,
+    /// Some of it, some of that in part, drawn from this seed.
+    Some(u64),
+}
+
+impl Disk {
+    pub(super) fn holding(bytes: Vec<u8>) -> Self {
+        Self(Arc::new(Mutex::new(State {
+            seen: bytes.clone(),
+            synced: bytes,
+            unsynced: Vec::new(),
+            operations_left: usize::MAX,
+            failure: ErrorKind::Other,
+        })))
+    }
+
+    pub(super) fn failing_after(self, operations: usize, failure: ErrorKind) -> Self {
+        let mut state = self.state();
+        (state.operations_left, state.failure) = (operations, failure);
+        drop(state);
+        self
+    }
+
+    /// What a machine finds that starts again after the power failed.
+    pub(super) fn after_power_failure(&self, survives: Survives) -> Vec<u8> {
+        let state = self.state();
+        let mut bytes = state.synced.clone();
+        let mut draw = Draw(match survives {
+            Survives::Some(seed) => seed,
+            Survives::Nothing | Survives::Everything => 0,
+        });
+        for change in &state.unsynced {
+            match (survives, change) {
+                (Survives::Nothing, _) => {}
+                (Survives::Everything, change) => change.apply(&mut bytes, usize::MAX),
+                (Survives::Some(_), Change::Write(_, data)) => match draw.below(3) {
+                    0 => {}
+                    1 => change.apply(&mut bytes, usize::MAX),
+                    _ => change.apply(&mut bytes, draw.below(data.len() + 1)),
+                },
+                (Survives::Some(_), Change::Length(_)) => {
+                    if draw.below(2) == 0 {
+                        change.apply(&mut bytes, usize::MAX);
+                    }
+                }
+            }
+        }
+        bytes
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().expect("no test should panic while it holds the disk")
+    }
+
+    fn change(&self, change: Change) -> Result<(), Error> {
+        let mut state = self.state();
+        state.operate()?;
+        change.apply(&mut state.seen, usize::MAX);
+        state.unsynced.push(change);
+        Ok(())
+    }
+}
+
+impl State {
+    fn operate(&mut self) -> Result<(), Error> {
+        match self.operations_left.checked_sub(1) {
+            Some(left) => self.operations_left = left,
+            None => return Err(self.failure.into()),
+        }
+        Ok(())
+    }
+}
+
+impl Change {
+    /// Does it to `bytes`, a write only up to its first `part` bytes.
+    fn apply(&self, bytes: &mut Vec<u8>, part: usize) {
+        match self {
+            Self::Length(length) => bytes.resize(*length as usize, 0),
+            Self::Write(offset, data) => {
+                let data = &data[..part.min(data.len())];
+                let end = *offset as usize + data.len();
+                if bytes.len() < end {
+                    bytes.resize(end, 0);
+                }
+                bytes[*offset as usize..end].copy_from_slice(data);
+            }
+        }
+    }
+}
+
+impl StorageBackend for Disk {
+    fn len(&self) -> Result<u64, Error> {
+        Ok(self.state().seen.len() as u64)
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> Result<(), Error> {
+        let state = self.state();
+        let end = (offset as usize).checked_add(out.len());
+        let bytes = end.and_then(|end| state.seen.get(offset as usize..end));
+        out.copy_from_slice(bytes.ok_or(ErrorKind::UnexpectedEof)?);
+        Ok(())
+    }
+
+    fn set_len(&self, length: u64) -> Result<(), Error> {
+        self.change(Change::Length(length))
+    }
+
+    fn sync_data(&self) -> Result<(), Error> {
+        let mut state = self.state();
+        state.operate()?;
+        state.synced = state.seen.clone();
+        state.unsynced.clear();
+        Ok(())
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> Result<(), Error> {
+        self.change(Change::Write(offset, data.to_vec()))
+    }
+}
+
+/// Numbers drawn from a seed: splitmix64.
+pub(super) struct Draw(pub(super) u64);
+
+impl Draw {
+    pub(super) fn below(&mut self, end: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((mixed ^ (mixed >> 31)) % end as u64) as usize
+    }
+}

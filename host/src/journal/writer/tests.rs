@@ -1,0 +1,169 @@
+//! The writer over a store that the test holds by the hand: it commits when it is told to.
+
+use super::super::batch::RunRecords;
+use super::super::contract::{Pen, step_ended};
+use super::super::row::RunRow;
+use super::super::store::{Page, Query, Verdicts, Verified};
+use super::*;
+use piton_core::RunId;
+use std::sync::Mutex;
+use std::sync::mpsc::{SyncSender, sync_channel};
+
+/// Reports each commit, then waits for how it is to end.
+struct Held {
+    begun: SyncSender<(usize, usize)>,
+    ends: Mutex<Receiver<Result<(), JournalError>>>,
+}
+
+impl Journal for Held {
+    fn commit(&self, batches: &[Batch], log_lines: &[LogLine]) -> Result<Verdicts, JournalError> {
+        self.begun.send((batches.len(), log_lines.len())).expect("the test should listen");
+        let ends = self.ends.lock().expect("the test should not panic in a commit");
+        ends.recv().expect("the test should end each commit")?;
+        Ok(vec![Ok(()); batches.len()])
+    }
+
+    fn records(&self, _: RunId) -> Result<Option<RunRecords>, JournalError> {
+        Ok(None)
+    }
+
+    fn row(&self, _: RunId) -> Result<Option<RunRow>, JournalError> {
+        Ok(None)
+    }
+
+    fn list(&self, _: &Query) -> Result<Page, JournalError> {
+        Ok(Page { rows: Vec::new(), next: None })
+    }
+
+    fn run_by_key(&self, _: &str) -> Result<Option<RunId>, JournalError> {
+        Ok(None)
+    }
+
+    fn unfinished(&self) -> Result<Vec<RunRow>, JournalError> {
+        Ok(Vec::new())
+    }
+
+    fn log_lines(&self, _: RunId, _: Option<&str>) -> Result<Vec<LogLine>, JournalError> {
+        Ok(Vec::new())
+    }
+
+    fn take_fence(&self) -> Result<u64, JournalError> {
+        Ok(1)
+    }
+
+    fn verify(&self) -> Result<Verified, JournalError> {
+        Ok(Verified::default())
+    }
+}
+
+struct Rig {
+    writer: Writer,
+    begun: Receiver<(usize, usize)>,
+    end: Sender<Result<(), JournalError>>,
+}
+
+fn rig() -> Rig {
+    let (begun_sender, begun) = sync_channel(16);
+    let (end, ends) = channel();
+    let journal = Held { begun: begun_sender, ends: Mutex::new(ends) };
+    let writer = Writer::start(Arc::new(journal)).expect("a thread should start");
+    Rig { writer, begun, end }
+}
+
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread().build();
+    runtime.expect("a runtime should start").block_on(future)
+}
+
+impl Rig {
+    /// What the next commit takes along.
+    fn next(&self) -> (usize, usize) {
+        self.begun.recv().expect("a commit should begin")
+    }
+
+    fn end(&self, result: Result<(), JournalError>) {
+        self.end.send(result).expect("the writer should wait for the end");
+    }
+}
+
+#[test]
+fn what_waits_during_a_commit_goes_into_the_next() {
+    let rig = rig();
+    let [mut one, mut two, mut three] = [1, 2, 3].map(|number| Pen::new(number, 1));
+    let first = rig.writer.append(one.start());
+    assert_eq!(rig.next(), (1, 0));
+    let others = [two.start(), three.start(), one.write(&[step_ended("1")])];
+    let others = others.map(|batch| rig.writer.append(batch));
+    rig.writer.log(one.line("charge", 1));
+    rig.end(Ok(()));
+    assert_eq!(block_on(first), Ok(()));
+    assert_eq!(rig.next(), (3, 1));
+    rig.end(Ok(()));
+    for other in others {
+        assert_eq!(block_on(other), Ok(()));
+    }
+}
+
+#[test]
+fn a_run_alone_has_one_commit_per_append() {
+    let rig = rig();
+    let mut pen = Pen::new(1, 1);
+    let mut batches = vec![pen.start()];
+    batches.extend((0..20).map(|_| pen.write(&[step_ended("1")])));
+    batches.push(pen.finish());
+    let count = batches.len() as u64;
+    for batch in batches {
+        rig.end(Ok(()));
+        assert_eq!(rig.writer.append_blocking(batch), Ok(()));
+        assert_eq!(rig.next(), (1, 0));
+    }
+    assert_eq!(rig.writer.commits(), count);
+}
+
+#[test]
+fn after_an_error_everybody_is_told_and_nothing_is_written() {
+    for error in [JournalError::Full, JournalError::Failed { what: "no such device".into() }] {
+        let rig = rig();
+        let (mut one, mut two) = (Pen::new(1, 1), Pen::new(2, 1));
+        let first = rig.writer.append(one.start());
+        assert_eq!(rig.next(), (1, 0));
+        let waiting = rig.writer.append(two.start());
+        rig.end(Err(error.clone()));
+        let expected = Err(AppendError::Journal(error));
+        assert_eq!(block_on(first), expected);
+        assert_eq!(block_on(waiting), expected);
+        assert_eq!(rig.writer.append_blocking(one.write(&[step_ended("1")])), expected);
+        assert_eq!(block_on(rig.writer.flush()), expected);
+        assert_eq!(rig.writer.commits(), 1);
+    }
+}
+
+#[test]
+fn log_lines_are_written_when_the_writer_ends() {
+    let rig = rig();
+    rig.writer.log(Pen::new(1, 1).line("charge", 1));
+    rig.end(Ok(()));
+    drop(rig.writer);
+    assert_eq!(rig.begun.recv(), Ok((0, 1)));
+}
+
+#[test]
+fn log_lines_are_written_without_an_append() {
+    let rig = rig();
+    let mut line = Pen::new(1, 1).line("charge", 1);
+    line.text = "x".repeat(LOG_BYTES_MAX);
+    rig.writer.log(line);
+    assert_eq!(rig.next(), (0, 1));
+    rig.end(Ok(()));
+}
+
+#[test]
+fn an_append_goes_on_when_nobody_waits_for_it() {
+    let rig = rig();
+    let mut pen = Pen::new(1, 1);
+    drop(rig.writer.append(pen.start()));
+    assert_eq!(rig.next(), (1, 0));
+    rig.end(Ok(()));
+    rig.end(Ok(()));
+    assert_eq!(rig.writer.append_blocking(pen.write(&[step_ended("1")])), Ok(()));
+}

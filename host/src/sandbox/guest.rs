@@ -1,0 +1,197 @@
+//! All that the host keeps for the guest of one attempt, and its answers to the guest's calls.
+//! Counts and caps before it passes anything on; never decides what an end means.
+
+use super::bindings::{log, memo, report, types};
+use super::logs::{Logs, shorten};
+use super::meter::Meter;
+use super::services::{Level, Progress, Services};
+use super::time::Time;
+use piton_core::{HostEnd, Limits, Usage};
+use std::fmt;
+use std::sync::Arc;
+use wasmtime_wasi::{ResourceTable, WasiCtx, WasiCtxView, WasiView};
+
+/// Open files, streams and the like that one attempt may have.
+const RESOURCES_MAX: usize = 4_096;
+/// Units of usage that one attempt may report.
+const UNITS_MAX: usize = 64;
+/// Characters of a unit's name.
+const UNIT_BYTES_MAX: usize = 32;
+/// What is shown of a progress message.
+const PROGRESS_BYTES_MAX: usize = 1 << 10;
+
+/// The data of one attempt's store.
+pub(super) struct Guest {
+    wasi: WasiCtx,
+    resources: ResourceTable,
+    services: Arc<dyn Services>,
+    time: Arc<Time>,
+    /// What it said.
+    pub(super) logs: Arc<Logs>,
+    /// What memory it has.
+    pub(super) meter: Meter,
+    /// What it spent since the last `remember`.
+    pub(super) usage: Usage,
+    /// What it spent in all.
+    spent: Usage,
+    memos: MemoRoom,
+}
+
+/// What this step may still remember.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct MemoRoom {
+    count: u64,
+    bytes: u64,
+    count_max: u64,
+    bytes_max: u64,
+}
+
+/// Memos that earlier attempts of the step left, which count against its limits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct MemosKept {
+    /// How many there are.
+    pub count: u64,
+    /// Keys and values together.
+    pub bytes: u64,
+}
+
+/// Stops a guest in the middle of a host call: an end that is decided already.
+#[derive(Debug)]
+pub(super) struct Stop(pub(super) HostEnd, pub(super) String);
+
+impl fmt::Display for Stop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.1)
+    }
+}
+
+impl std::error::Error for Stop {}
+
+impl Guest {
+    pub(super) fn new(
+        wasi: WasiCtx,
+        services: Arc<dyn Services>,
+        time: Arc<Time>,
+        logs: Arc<Logs>,
+        limits: &Limits,
+        kept: MemosKept,
+    ) -> Self {
+        let mut resources = ResourceTable::new();
+        resources.set_max_capacity(RESOURCES_MAX);
+        Self {
+            wasi,
+            resources,
+            services,
+            time,
+            logs,
+            meter: Meter::new(limits.memory_bytes, limits.table_elements),
+            usage: Usage::new(),
+            spent: Usage::new(),
+            memos: MemoRoom {
+                count: kept.count,
+                bytes: kept.bytes,
+                count_max: limits.memo_count,
+                bytes_max: limits.memo_bytes,
+            },
+        }
+    }
+
+    /// Adds to both sums or to none.
+    fn spend(&mut self, unit: &str, micros: u64) -> Result<(), String> {
+        let is_unit = unit.len() <= UNIT_BYTES_MAX
+            && unit.starts_with(|first: char| first.is_ascii_lowercase())
+            && unit
+                .bytes()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"_-".contains(&b));
+        if !is_unit {
+            let unit = shorten(unit, UNIT_BYTES_MAX);
+            return Err(format!(
+                "it reported usage in `{unit}`, which is no unit: use up to {UNIT_BYTES_MAX} of \
+                 a-z, 0-9, `_` and `-`, a letter first"
+            ));
+        }
+        let is_new = self.spent.iter().all(|(known, _)| known != unit);
+        if is_new && self.spent.iter().count() >= UNITS_MAX {
+            return Err(format!("it reported usage in more than {UNITS_MAX} units"));
+        }
+        self.spent.add(unit, micros).map_err(|error| format!("it reported usage, and {error}"))?;
+        // A part of a sum that fits.
+        self.usage.add(unit, micros).map_err(|error| error.to_string())
+    }
+}
+
+impl MemoRoom {
+    /// Takes room for one more memo, or says why there is none.
+    fn take(&mut self, key: &str, value: &str) -> Result<(), String> {
+        let Self { count_max, bytes_max, .. } = *self;
+        let count = self.count.saturating_add(1);
+        let bytes = self.bytes.saturating_add((key.len() + value.len()) as u64);
+        if count > count_max {
+            return Err(format!("it remembered more than {count_max} values (`memo_count`)"));
+        }
+        if bytes > bytes_max {
+            return Err(format!("it remembered more than {bytes_max} bytes (`memo_bytes`)"));
+        }
+        (self.count, self.bytes) = (count, bytes);
+        Ok(())
+    }
+}
+
+fn denied(message: String) -> wasmtime::Error {
+    Stop(HostEnd::Denied, message).into()
+}
+
+impl WasiView for Guest {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView { ctx: &mut self.wasi, table: &mut self.resources }
+    }
+}
+
+impl types::Host for Guest {}
+
+impl log::Host for Guest {
+    fn log(&mut self, level: log::Level, message: String) {
+        let level = match level {
+            log::Level::Trace => Level::Trace,
+            log::Level::Debug => Level::Debug,
+            log::Level::Info => Level::Info,
+            log::Level::Warn => Level::Warn,
+            log::Level::Error => Level::Error,
+        };
+        self.logs.log(level, &message);
+    }
+}
+
+impl report::Host for Guest {
+    fn progress(&mut self, done: u64, total: Option<u64>, message: String) {
+        self.time.progressed();
+        let done = total.map_or(done, |total| done.min(total));
+        let message = shorten(&message, PROGRESS_BYTES_MAX);
+        self.services.progress(Progress { done, total, message });
+    }
+
+    fn usage(&mut self, unit: String, micros: u64) -> wasmtime::Result<()> {
+        self.spend(&unit, micros).map_err(denied)
+    }
+}
+
+impl memo::Host for Guest {
+    fn recall(&mut self, key: String) -> wasmtime::Result<Option<String>> {
+        Ok(self.services.recall(&key))
+    }
+
+    async fn remember(&mut self, key: String, value: String) -> wasmtime::Result<String> {
+        // The first value stays; nothing is written, and so nothing counts.
+        if let Some(first) = self.services.recall(&key) {
+            return Ok(first);
+        }
+        self.memos.take(&key, &value).map_err(denied)?;
+        let usage = std::mem::take(&mut self.usage);
+        let services = self.services.clone();
+        let remembered = services.remember(key, value, usage).await;
+        remembered.map_err(|error| {
+            Stop(HostEnd::Lost, format!("the host could not keep what it remembered: {error}"))
+                .into()
+        })
+    }
+}
