@@ -129,4 +129,21 @@ mod tests {
         let missing = digest_of(b"something else");
         assert!(matches!(store.get(&missing), Err(ComponentError::Missing { .. })));
     }
+
+    #[test]
+    fn many_may_keep_the_same_content_at_once() {
+        let folder = tempfile::tempdir().expect("a folder should be made");
+        let store = ComponentStore::new(folder.path().to_owned());
+        let content = vec![7; 100_000];
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    let digest = store.put(&content).expect("a content should be kept");
+                    assert!(store.get(&digest).is_ok_and(|kept| kept == content));
+                });
+            }
+        });
+        let names = std::fs::read_dir(folder.path()).expect("the folder should be read");
+        assert_eq!(names.count(), 1, "nothing unfinished should be left");
+    }
 }

@@ -12,6 +12,7 @@ use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{ErrorKind, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// A data directory that this process holds.
 #[derive(Debug)]
@@ -137,8 +138,13 @@ impl DataDir {
     /// # Errors
     /// [`DataDirError`].
     pub(super) fn hold_or_make(path: &Path) -> Result<Self, DataDirError> {
+        let is_new = |folder: &&Path| !folder.as_os_str().is_empty() && !folder.exists();
+        let new: Vec<&Path> = path.ancestors().take_while(is_new).collect();
         let mut builder = DirBuilder::new();
         builder.recursive(true).mode(0o700).create(path).map_err(DataDirError::at(path))?;
+        for folder in new.into_iter().rev() {
+            sync_folder(folder_of(folder))?;
+        }
         Self::lock(path)
     }
 
@@ -206,8 +212,10 @@ impl DataDir {
 /// Writes a file so that it is there as a whole or not at all, whenever the machine stops. Readable
 /// by its owner alone.
 pub(super) fn write_whole(file: &Path, bytes: &[u8]) -> Result<(), DataDirError> {
+    // Two threads may keep the same content at once: each writes a file of its own.
+    static WRITTEN: AtomicU64 = AtomicU64::new(0);
     let mut name = file.as_os_str().to_owned();
-    name.push(".new");
+    name.push(format!(".{}.new", WRITTEN.fetch_add(1, Ordering::Relaxed)));
     let new = PathBuf::from(name);
     let written = (|| {
         let mut options = OpenOptions::new();
@@ -217,7 +225,11 @@ pub(super) fn write_whole(file: &Path, bytes: &[u8]) -> Result<(), DataDirError>
         std::fs::rename(&new, file)
     })();
     written.map_err(DataDirError::at(file))?;
-    sync_folder(file.parent().unwrap_or(Path::new(".")))
+    sync_folder(folder_of(file))
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// Makes the names in a folder durable.

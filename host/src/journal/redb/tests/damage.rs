@@ -8,7 +8,7 @@ use super::super::super::row::RunRow;
 use super::super::super::store::{Journal, JournalError, Page, Query};
 use super::super::{Check, RedbJournal};
 use super::ID;
-use super::disk::Draw;
+use super::disk::{Disk, Draw};
 use piton_core::{RunId, RunStatus};
 use std::path::Path;
 
@@ -87,10 +87,9 @@ impl Answers {
     }
 }
 
-/// Asks everything of a damaged file.
-fn check(file: &Path, bytes: &[u8], right: &Answers, context: &str) -> bool {
-    std::fs::write(file, bytes).expect("the file should be written");
-    let Ok(journal) = RedbJournal::open(file, ID, Check::OnRead) else {
+/// Asks everything of a damaged file, held in memory; says whether it opened at all.
+fn check(bytes: Vec<u8>, right: &Answers, context: &str) -> bool {
+    let Ok(journal) = super::crash::open(&Disk::holding(bytes)) else {
         return false;
     };
     let wrong = ask(&journal).wrong(right);
@@ -98,15 +97,18 @@ fn check(file: &Path, bytes: &[u8], right: &Answers, context: &str) -> bool {
     true
 }
 
-#[test]
-fn a_flipped_bit_is_found_or_changes_nothing() {
+/// A journal's bytes, and all right answers.
+fn whole() -> (Vec<u8>, Answers) {
     let folder = tempfile::tempdir().expect("a folder should be made");
     let bytes = written(folder.path());
-    let file = folder.path().join("damaged.redb");
-    std::fs::write(&file, &bytes).expect("the file should be written");
-    let journal = RedbJournal::open(&file, ID, Check::OnRead).expect("the journal should open");
-    let right = ask(&journal);
-    drop(journal);
+    let journal = super::crash::open(&Disk::holding(bytes.clone()));
+    let right = ask(&journal.expect("the journal should open"));
+    (bytes, right)
+}
+
+#[test]
+fn a_flipped_bit_is_found_or_changes_nothing() {
+    let (bytes, right) = whole();
     let mut draw = Draw(1);
     // Most of the file is not in use, so most flips go where something is.
     let used: Vec<usize> = (0..bytes.len()).filter(|place| bytes[*place] != 0).collect();
@@ -117,39 +119,39 @@ fn a_flipped_bit_is_found_or_changes_nothing() {
             if round % 6 == 0 { draw.below(bytes.len()) } else { used[draw.below(used.len())] };
         let bit = draw.below(8);
         damaged[place] ^= 1 << bit;
-        let context = format!("bit {bit} of byte {place} flipped");
-        opened += usize::from(check(&file, &damaged, &right, &context));
+        opened += usize::from(check(damaged, &right, &format!("bit {bit} of byte {place}")));
     }
     assert!(opened > 300, "most damage should leave other runs readable: {opened}");
 }
 
 #[test]
 fn a_file_cut_off_or_overwritten_is_an_error() {
-    let folder = tempfile::tempdir().expect("a folder should be made");
-    let bytes = written(folder.path());
-    let file = folder.path().join("damaged.redb");
-    std::fs::write(&file, &bytes).expect("the file should be written");
-    let journal = RedbJournal::open(&file, ID, Check::OnRead).expect("the journal should open");
-    let right = ask(&journal);
-    drop(journal);
+    let (bytes, right) = whole();
     let mut draw = Draw(2);
-    for length in [0, 1, 8, 9, 64, 320, 4095, 4096, 8192] {
-        let opened = check(&file, &bytes[..length], &right, &format!("cut to {length} bytes"));
-        assert!(!opened, "cut to {length} bytes");
-        let found = std::fs::read(&file).expect("the file should be read");
-        assert_eq!(found.len(), length, "nothing should be made of a file cut to {length} bytes");
-    }
     for _ in 0..40 {
-        let length = draw.below(bytes.len());
-        check(&file, &bytes[..length], &right, &format!("cut to {length} bytes"));
+        let length = draw.below(bytes.len()).max(1);
+        check(bytes[..length].to_vec(), &right, &format!("cut to {length} bytes"));
         let mut damaged = bytes.clone();
         let (from, count) = (draw.below(bytes.len()), draw.below(5000));
         let to = (from + count).min(bytes.len());
         damaged[from..to].iter_mut().for_each(|byte| *byte = draw.below(256) as u8);
-        check(&file, &damaged, &right, &format!("bytes {from} to {to} overwritten"));
+        check(damaged, &right, &format!("bytes {from} to {to} overwritten"));
     }
+}
+
+#[test]
+fn what_is_no_journal_is_refused_and_kept() {
+    let folder = tempfile::tempdir().expect("a folder should be made");
+    let bytes = written(folder.path());
+    let file = folder.path().join("damaged.redb");
     let other = b"SQLite format 3\0 and more of it, as another program wrote it".repeat(100);
-    assert!(!check(&file, &other, &right, "another program's file"));
+    let cut = [0, 1, 8, 9, 64, 320, 4095, 4096, 8192].map(|length| bytes[..length].to_vec());
+    for content in cut.into_iter().chain([other]) {
+        std::fs::write(&file, &content).expect("the file should be written");
+        assert!(RedbJournal::open(&file, ID, Check::OnRead).is_err(), "{} bytes", content.len());
+        let after = std::fs::read(&file).expect("the file should be read");
+        assert!(after == content, "nothing should be made of {} bytes", content.len());
+    }
 }
 
 #[test]
