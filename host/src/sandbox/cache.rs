@@ -40,6 +40,8 @@ pub(super) enum Found {
     Nothing,
     /// Something that is not used, and why.
     Rejected(String),
+    /// Code that this host made and cannot take, and why.
+    Unfit(LoadError),
 }
 
 impl Cache {
@@ -79,7 +81,7 @@ impl Cache {
         }
         match self.map(&path) {
             Ok(component) => Found::Code(component),
-            Err(error) => Found::Rejected(format!("{error:#}")),
+            Err(error) => Found::Unfit(unfit(&error)),
         }
     }
 
@@ -112,6 +114,7 @@ impl Cache {
         })?;
         match self.load(digest) {
             Found::Code(component) => Ok(component),
+            Found::Unfit(error) => Err(error),
             Found::Nothing => Err(LoadError::Host("compiled code is gone from the cache".into())),
             Found::Rejected(why) => {
                 Err(LoadError::Host(format!("code that was just compiled cannot be loaded: {why}")))
@@ -157,6 +160,12 @@ impl Cache {
         let engine: String = self.fingerprint[..8].iter().map(|b| format!("{b:02x}")).collect();
         self.dir.join(format!("{digest}-{engine}.{extension}"))
     }
+}
+
+/// Why proven code is not taken: mapping it failed, or it has more parts than this host gives out.
+fn unfit(error: &wasmtime::Error) -> LoadError {
+    let text = format!("{error:#}");
+    if error.is::<std::io::Error>() { LoadError::Host(text) } else { LoadError::Invalid(text) }
 }
 
 /// Whether only this user, or root, can have written it.

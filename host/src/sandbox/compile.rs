@@ -88,7 +88,8 @@ impl Workshop {
         let status = wait(&mut child, wall)
             .map_err(|error| LoadError::Host(format!("cannot wait for the compiler: {error}")))?;
         let mut words = Vec::new();
-        if let Some(stderr) = child.stderr.take() {
+        // A child that was killed may have left others that hold its pipe open.
+        if let (Some(_), Some(stderr)) = (status, child.stderr.take()) {
             // What it says is only for people; without it the status still tells.
             let _ = stderr.take(WORDS_BYTES_MAX).read_to_end(&mut words);
         }

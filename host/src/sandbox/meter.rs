@@ -55,12 +55,21 @@ impl Gauge {
         Self { now: 0, peak: 0, max, last: 0 }
     }
 
-    /// Adds a growth, or says what it would have come to.
-    fn grow(&mut self, current: usize, desired: usize) -> Result<(), u64> {
+    /// Adds a growth, or says what it would have come to; or nothing, where it is not ours to
+    /// refuse, since it would pass the guest's own maximum.
+    fn grow(
+        &mut self,
+        current: usize,
+        desired: usize,
+        maximum: Option<usize>,
+    ) -> Result<(), Option<u64>> {
         let added = (desired as u64).saturating_sub(current as u64);
         let wanted = self.now.saturating_add(added);
         if wanted > self.max {
-            return Err(wanted);
+            return Err(Some(wanted));
+        }
+        if maximum.is_some_and(|maximum| desired > maximum) {
+            return Err(None);
         }
         (self.now, self.last, self.peak) = (wanted, added, self.peak.max(wanted));
         Ok(())
@@ -79,12 +88,8 @@ impl ResourceLimiter for Meter {
         desired: usize,
         maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        // Past the guest's own maximum it fails in any case, and is not ours to refuse.
-        if maximum.is_some_and(|maximum| desired > maximum) {
-            return Ok(false);
-        }
-        let grown = self.memory.grow(current, desired);
-        if let Err(wanted) = grown {
+        let grown = self.memory.grow(current, desired, maximum);
+        if let Err(Some(wanted)) = grown {
             self.refusal = Some(Refusal::Memory { wanted, max: self.memory.max });
         }
         Ok(grown.is_ok())
@@ -101,11 +106,8 @@ impl ResourceLimiter for Meter {
         desired: usize,
         maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        if maximum.is_some_and(|maximum| desired > maximum) {
-            return Ok(false);
-        }
-        let grown = self.table.grow(current, desired);
-        if let Err(wanted) = grown {
+        let grown = self.table.grow(current, desired, maximum);
+        if let Err(Some(wanted)) = grown {
             self.refusal = Some(Refusal::Table { wanted, max: self.table.max });
         }
         Ok(grown.is_ok())

@@ -144,10 +144,9 @@ impl Sandbox {
         let made = self.make(digest, bytes);
         *loaded = match &made {
             Ok(program) => Loaded::Program(Arc::downgrade(program)),
-            Err(error) if matches!(error, LoadError::CompileLimit(_)) => {
-                Loaded::Refused(error.clone())
-            }
-            Err(_) => Loaded::Nothing,
+            // Other bytes may come under the same digest, or the host's trouble may pass.
+            Err(LoadError::WrongDigest { .. } | LoadError::Host(_)) => Loaded::Nothing,
+            Err(error) => Loaded::Refused(error.clone()),
         };
         made
     }
@@ -160,6 +159,7 @@ impl Sandbox {
         let component = match self.cache.load(digest) {
             Found::Code(component) => component,
             Found::Nothing => self.compile(digest, bytes)?,
+            Found::Unfit(error) => return Err(error),
             Found::Rejected(why) => {
                 (self.settings.notify)(Notice::CacheRejected(digest, why));
                 self.compile(digest, bytes)?

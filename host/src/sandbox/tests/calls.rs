@@ -53,9 +53,9 @@ async fn compensate_is_told_what_execute_returned_and_why() {
     // Traps unless there is an output, a cause, and in it the kind that is permanent.
     let guest = Wat {
         compensate: "
-            (if (i32.eqz (i32.load8_u offset=64 (local.get $arguments))) (then unreachable))
-            (if (i32.eqz (i32.load8_u offset=80 (local.get $arguments))) (then unreachable))
-            (if (i32.ne (i32.load8_u offset=88 (local.get $arguments)) (i32.const 2))
+            (if (i32.eqz (i32.load8_u offset=56 (local.get $arguments))) (then unreachable))
+            (if (i32.eqz (i32.load8_u offset=72 (local.get $arguments))) (then unreachable))
+            (if (i32.ne (i32.load8_u offset=80 (local.get $arguments)) (i32.const 2))
                 (then unreachable))
             (i32.store8 (i32.const 0) (i32.const 0)) (i32.const 0)"
             .into(),

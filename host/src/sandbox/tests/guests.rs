@@ -57,7 +57,7 @@ impl Guest {
 
     /// The component.
     pub(super) fn bytes(&self) -> Vec<u8> {
-        let text = self.text();
+        let text = self.text().replace("    TYPES\n", TYPES);
         wat::parse_str(&text).unwrap_or_else(|error| panic!("the guest should parse: {error}"))
     }
 
@@ -161,6 +161,24 @@ const LOWERED: &str = r#"
     (export "folders" (func $folders_lower)))
 "#;
 
+/// The contract's types, as the exported instances take and give them.
+const TYPES: &str = r#"
+    (type $kind' (variant
+        (case "retryable") (case "retry-after" u64) (case "permanent") (case "unknown")))
+    (import "kind" (type $kind (eq $kind')))
+    (type $failure' (record (field "kind" $kind) (field "clean" bool) (field "code" string)
+        (field "message" string) (field "details" (option string))))
+    (import "failure" (type $failure (eq $failure')))
+    (type $context' (record (field "run-id" string) (field "step" string) (field "attempt" u32)
+        (field "idempotency-key" string) (field "execute-key" string) (field "time-left-ms" u64)))
+    (import "context" (type $context (eq $context')))
+    (export $kind_out "failure-kind" (type $kind'))
+    (type $failure_out' (record (field "kind" $kind_out) (field "clean" bool) (field "code" string)
+        (field "message" string) (field "details" (option string))))
+    (export $failure_out "failure" (type $failure_out'))
+    (export $context_out "context" (type $context'))
+"#;
+
 const STEP: &str = r#"
 (type $kind (variant (case "retryable") (case "retry-after" u64) (case "permanent") (case "unknown")))
 (type $failure (record (field "kind" $kind) (field "clean" bool) (field "code" string)
@@ -174,23 +192,12 @@ const STEP: &str = r#"
     (param "cause" (option $failure)) (result (result (error $failure)))
     (canon lift (core func $main "compensate") (memory $mem) (realloc $realloc)))
 (component $step_types
-    (type $kind' (variant
-        (case "retryable") (case "retry-after" u64) (case "permanent") (case "unknown")))
-    (import "kind" (type $kind (eq $kind')))
-    (type $failure' (record (field "kind" $kind) (field "clean" bool) (field "code" string)
-        (field "message" string) (field "details" (option string))))
-    (import "failure" (type $failure (eq $failure')))
-    (type $context' (record (field "run-id" string) (field "step" string) (field "attempt" u32)
-        (field "idempotency-key" string) (field "execute-key" string) (field "time-left-ms" u64)))
-    (import "context" (type $context (eq $context')))
+    TYPES
     (import "execute" (func $execute (param "ctx" $context) (param "input" string)
         (result (result string (error $failure)))))
     (import "compensate" (func $compensate (param "ctx" $context) (param "input" string)
         (param "output" (option string)) (param "cause" (option $failure))
         (result (result (error $failure)))))
-    (export $kind_out "failure-kind" (type $kind))
-    (export $failure_out "failure" (type $failure))
-    (export $context_out "context" (type $context))
     (export "execute" (func $execute)
         (func (param "ctx" $context_out) (param "input" string)
             (result (result string (error $failure_out)))))
@@ -209,23 +216,12 @@ const RECONCILE: &str = r#"
     (result (result $outcome (error $failure)))
     (canon lift (core func $main "reconcile") (memory $mem) (realloc $realloc)))
 (component $reconcile_types
-    (type $kind' (variant
-        (case "retryable") (case "retry-after" u64) (case "permanent") (case "unknown")))
-    (import "kind" (type $kind (eq $kind')))
-    (type $failure' (record (field "kind" $kind) (field "clean" bool) (field "code" string)
-        (field "message" string) (field "details" (option string))))
-    (import "failure" (type $failure (eq $failure')))
-    (type $context' (record (field "run-id" string) (field "step" string) (field "attempt" u32)
-        (field "idempotency-key" string) (field "execute-key" string) (field "time-left-ms" u64)))
-    (import "context" (type $context (eq $context')))
+    TYPES
     (type $outcome' (variant (case "done" string) (case "not-done") (case "unknown")))
     (import "outcome" (type $outcome (eq $outcome')))
     (import "reconcile" (func $reconcile (param "ctx" $context) (param "input" string)
         (result (result $outcome (error $failure)))))
-    (export $kind_out "failure-kind" (type $kind))
-    (export $failure_out "failure" (type $failure))
-    (export $context_out "context" (type $context))
-    (export $outcome_out "outcome" (type $outcome))
+    (export $outcome_out "outcome" (type $outcome'))
     (export "reconcile" (func $reconcile)
         (func (param "ctx" $context_out) (param "input" string)
             (result (result $outcome_out (error $failure_out))))))
