@@ -158,6 +158,9 @@ async fn each(
             let host = host.clone();
             under_way.spawn(async move { host.rest_of(started.run).await });
         }
+        if under_way.is_empty() {
+            continue;
+        }
         tokio::select! {
             Some(ended) = under_way.join_next() => tally.ended(ended)?,
             () = interrupts.next() => {
