@@ -118,7 +118,9 @@ impl Sandbox {
         let input_bytes = call.input.as_str().len() as u64;
         if input_bytes > limits.input_bytes {
             let max = limits.input_bytes;
-            return Err(format!("its input has {input_bytes} bytes, and may have {max} (`input`)"));
+            return Err(format!(
+                "its input has {input_bytes} bytes, and may have {max} (`input_max`)"
+            ));
         }
         let wasi = call.grants.context(logs)?;
         let guest =

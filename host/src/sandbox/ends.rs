@@ -52,9 +52,10 @@ fn out_of_memory(refusal: Refusal, guest: &Guest) -> String {
             "it asked for {wanted} bytes of memory, and may have {max}{words}; raise `memory` if it \
              needs more"
         ),
-        Refusal::Table { wanted, max } => {
-            format!("it asked for {wanted} table elements, and may have {max}{words}")
-        }
+        Refusal::Table { wanted, max } => format!(
+            "it asked for {wanted} table elements, and may have {max}{words}; raise `table_max` if \
+             it needs more"
+        ),
     }
 }
 
@@ -68,8 +69,10 @@ fn trapped(error: &wasmtime::Error, trap: Trap, guest: &Guest) -> String {
 /// The rest: no trap, and nobody asked for too much memory.
 fn without_trap(error: &wasmtime::Error, guest: &Guest) -> (HostEnd, String) {
     if let Some(I32Exit(status)) = error.downcast_ref() {
+        // Of a status WASI passes on only whether it is 0.
+        let how = if *status == 0 { "as if all were well" } else { "as failed" };
         let words = last_words(guest);
-        return (HostEnd::Trapped, format!("it ended itself with exit status {status}{words}"));
+        return (HostEnd::Trapped, format!("it ended itself {how} instead of returning{words}"));
     }
     if let Some(ResourceTableError::Full) = error.downcast_ref() {
         return (HostEnd::Denied, "it has too many files, streams or other handles open".into());
@@ -122,8 +125,12 @@ fn place(error: &wasmtime::Error) -> String {
     if frames.is_empty() { String::new() } else { format!("; in {}", frames.join(" < ")) }
 }
 
-/// What every panic of a Rust or C guest goes through, and so says nothing of the place.
+/// What says nothing of the place: a number where the guest was built without names, and what
+/// every panic of a Rust or C guest goes through.
 fn is_machinery(function: &str) -> bool {
+    if function.starts_with("<wasm function") {
+        return true;
+    }
     const MACHINERY: [&str; 8] = [
         "abort",
         "__rust",

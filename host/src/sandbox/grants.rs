@@ -5,7 +5,7 @@ use super::logs::{Logs, Stream};
 use piton_core::Grants;
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxBuilder};
 
@@ -44,6 +44,14 @@ pub enum GrantError {
     },
     /// The guest's path is not absolute, or not in its plain form.
     GuestPath(String),
+    /// The way to the folder leads through a symbolic link below the manifest's own folder, where a
+    /// step with a grant could have made it.
+    Link {
+        /// The folder as the manifest names it.
+        host: String,
+        /// Where it leads.
+        target: PathBuf,
+    },
     /// Two grants have the same guest path.
     GuestPathTwice(String),
     /// One granted folder holds the other, and one of them may be written: what is read-only under
@@ -61,6 +69,12 @@ impl fmt::Display for GrantError {
             Self::Unusable { host, why } => {
                 write!(f, "cannot grant folder `{host}`: {why}; make it, or correct `host`")
             }
+            Self::Link { host, target } => write!(
+                f,
+                "cannot grant folder `{host}`: a symbolic link on the way leads to `{}`; a step may \
+                 have made it, so name that folder itself if it is the one you mean",
+                target.display()
+            ),
             Self::GuestPath(path) => write!(
                 f,
                 "`{path}` is no path that a step can see: write it as `/data`, without `.` and `..`"
@@ -99,6 +113,9 @@ impl ResolvedGrants {
             let unusable = |why: String| GrantError::Unusable { host: grant.host.clone(), why };
             let host = base.join(&grant.host).canonicalize();
             let host = host.map_err(|error| unusable(error.to_string()))?;
+            if leads_elsewhere(base, Path::new(&grant.host), &host) {
+                return Err(GrantError::Link { host: grant.host.clone(), target: host });
+            }
             if !host.is_dir() {
                 return Err(unusable("it is no folder".into()));
             }
@@ -129,6 +146,7 @@ impl ResolvedGrants {
             builder.env(name, value);
         }
         for dir in &self.dirs {
+            dir.check_still_there()?;
             let perms = if dir.write { FsPerms::ReadWrite } else { FsPerms::ReadOnly };
             builder.preopened_dir(&dir.host, &dir.guest, perms).map_err(|error| {
                 let host = dir.host.display();
@@ -139,7 +157,29 @@ impl ResolvedGrants {
     }
 }
 
+/// Whether a plain relative path, which can only lead below `base`, was led away by a link.
+fn leads_elsewhere(base: &Path, path: &Path, found: &Path) -> bool {
+    let is_plain = |part| matches!(part, Component::Normal(_) | Component::CurDir);
+    let plain: PathBuf = path.components().filter(|part| *part != Component::CurDir).collect();
+    let base = base.canonicalize();
+    path.components().all(is_plain) && base.is_ok_and(|base| base.join(plain) != found)
+}
+
 impl ResolvedDir {
+    /// A guest that may write around here could have put a link in the folder's place since.
+    fn check_still_there(&self) -> Result<(), String> {
+        let (host, guest) = (self.host.display(), &self.guest);
+        match self.host.canonicalize() {
+            Ok(found) if found == self.host => Ok(()),
+            Ok(_) => {
+                Err(format!("folder `{host}`, granted as `{guest}`, has become a symbolic link"))
+            }
+            Err(error) => {
+                Err(format!("folder `{host}`, granted as `{guest}`, cannot be opened: {error}"))
+            }
+        }
+    }
+
     fn check(&self, others: &[Self], forbidden: &[&Path]) -> Result<(), GrantError> {
         let parts = self.guest.strip_prefix('/').map(|rest| rest.split('/'));
         let is_plain = |part: &str| !matches!(part, "" | "." | "..") && !part.contains('\0');
@@ -219,6 +259,20 @@ mod tests {
             assert!(matches!(refused, Err(GrantError::Overlap(..))));
         }
         assert!(resolve(base.path(), &[("a", "/a", false), ("a/inner", "/b", false)]).is_ok());
+    }
+
+    #[test]
+    fn a_link_that_a_step_could_have_made_is_not_followed() {
+        let base = folders();
+        let link = base.path().join("a/link");
+        std::os::unix::fs::symlink("/etc", &link).expect("a link should be made");
+        let refused = resolve(base.path(), &[("./a/link", "/data", false)]);
+        assert!(matches!(refused, Err(GrantError::Link { target, .. }) if target == *"/etc"));
+        let grants = resolve(base.path(), &[("./b", "/data", false)]).expect("it is a folder");
+        std::fs::remove_dir(base.path().join("b")).expect("it should be empty");
+        std::os::unix::fs::symlink("/etc", base.path().join("b")).expect("a link should be made");
+        let gone = grants.dirs[0].check_still_there().expect_err("it should be refused");
+        assert!(gone.ends_with("has become a symbolic link"), "{gone}");
     }
 
     #[test]

@@ -127,10 +127,10 @@ impl MemoRoom {
         let count = self.count.saturating_add(1);
         let bytes = self.bytes.saturating_add((key.len() + value.len()) as u64);
         if count > count_max {
-            return Err(format!("it remembered more than {count_max} values (`memo_count`)"));
+            return Err(format!("it remembered more than {count_max} values (`memo_count_max`)"));
         }
         if bytes > bytes_max {
-            return Err(format!("it remembered more than {bytes_max} bytes (`memo_bytes`)"));
+            return Err(format!("it remembered more than {bytes_max} bytes (`memo_max`)"));
         }
         (self.count, self.bytes) = (count, bytes);
         Ok(())

@@ -7,14 +7,15 @@ pub(super) const STEP: &str = "piton:step/step@0.1.0";
 pub(super) const RECONCILE: &str = "piton:step/reconcile@0.1.0";
 
 /// What each import means: the start of its name, what a step can do with it, what it needs.
-const MEANINGS: [(&str, &str, Option<&str>); 17] = [
+const MEANINGS: [(&str, &str, Option<&str>); 18] = [
     ("piton:step/types", "knows the contract's types", None),
     ("piton:step/log", "writes log lines, kept with the run", None),
     ("piton:step/report", "reports progress and what it spent", None),
     ("piton:step/memo", "remembers values between its attempts", None),
     ("wasi:cli/environment", "reads environment variables", Some("grants.env")),
-    ("wasi:cli/std", "prints, which is kept with the run; its input is empty", None),
-    ("wasi:cli/terminal", "asks whether it prints to a terminal; it does not", None),
+    ("wasi:cli/stdin", "reads its standard input, which is empty", None),
+    ("wasi:cli/std", "prints, which is kept with the run", None),
+    ("wasi:cli/terminal", "asks whether it talks to a terminal, and is told no", None),
     ("wasi:cli/exit", "ends itself", None),
     ("wasi:clocks/monotonic-clock", "measures time and waits", None),
     ("wasi:clocks/wall-clock", "reads the time of day", None),

@@ -185,3 +185,86 @@ impl OutputStream for Stream {
         Ok(WRITE_BYTES_MAX)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sandbox::services::{BoxFuture, Progress, RememberError};
+    use piton_core::Usage;
+
+    #[derive(Default)]
+    struct Lines(Mutex<Vec<String>>);
+
+    impl Services for Lines {
+        fn log(&self, line: LogLine<'_>) {
+            let line = format!("{} {}", line.source.word(), line.text);
+            self.0.lock().expect("no test panics here").push(line);
+        }
+
+        fn progress(&self, _: Progress<'_>) {}
+
+        fn recall(&self, _: &str) -> Option<String> {
+            None
+        }
+
+        fn remember(
+            &self,
+            _: String,
+            value: String,
+            _: Usage,
+        ) -> BoxFuture<'_, Result<String, RememberError>> {
+            Box::pin(async { Ok(value) })
+        }
+    }
+
+    /// What is kept, and the bytes that are cut, of what is written to both streams.
+    fn check(log_bytes: u64, writes: &[(Source, &[u8])], kept: &[&str], cut: u64) {
+        let lines = Arc::new(Lines::default());
+        let logs = Logs::new(lines.clone(), log_bytes);
+        for (source, bytes) in writes {
+            let mut stream = Stream { logs: logs.clone(), source: *source };
+            stream.write(Bytes::copy_from_slice(bytes)).expect("a write should never fail");
+        }
+        logs.finish();
+        assert_eq!(*lines.0.lock().expect("no test panics here"), kept);
+        assert_eq!(logs.cut_bytes(), cut);
+    }
+
+    const OUT: Source = Source::Stdout;
+    const ERR: Source = Source::Stderr;
+
+    #[test]
+    fn lines_come_whole_however_they_are_written() {
+        let writes: [(Source, &[u8]); 4] =
+            [(OUT, b"one\ntw"), (ERR, b"oh\n"), (OUT, b"o\n\nthr"), (OUT, b"ee")];
+        check(1_000, &writes, &["stdout one", "stderr oh", "stdout two", "stdout three"], 0);
+    }
+
+    #[test]
+    fn broken_utf8_is_shown_as_such() {
+        check(1_000, &[(OUT, b"a\xffb\n")], &["stdout a\u{fffd}b"], 0);
+    }
+
+    #[test]
+    fn a_line_without_an_end_is_cut_and_held_only_so_far() {
+        let endless = vec![b'x'; LINE_BYTES_MAX];
+        let kept = format!("stdout {}", "x".repeat(LINE_BYTES_MAX));
+        let writes: [(Source, &[u8]); 3] = [(OUT, &endless), (OUT, &endless), (OUT, b"y\n")];
+        check(1 << 20, &writes, &[&kept], LINE_BYTES_MAX as u64 + 1);
+    }
+
+    #[test]
+    fn a_flood_is_cut_at_the_limit_and_counted() {
+        let flood = b"1234\n".repeat(1_000);
+        let kept = ["stdout 1234"; 5];
+        check(5 * (LINE_COST + 4), &[(OUT, &flood)], &kept, 995 * 4);
+    }
+
+    #[test]
+    fn last_words_leave_out_advice() {
+        let logs = Logs::new(Arc::new(Lines::default()), 0);
+        let words = b"told to panic\nnote: run with `RUST_BACKTRACE=1` environment variable\n\n";
+        logs.write(Source::Stderr, words);
+        assert_eq!(logs.last_words(), "told to panic");
+    }
+}

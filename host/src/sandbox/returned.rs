@@ -44,7 +44,7 @@ pub(super) fn reconciled(result: Result<Outcome, types::Failure>, bytes_max: u64
 fn checked(output: &str, bytes_max: u64, end: impl FnOnce(Json) -> End) -> End {
     let admitted = if output.len() as u64 > bytes_max {
         Err(format!(
-            "too large: it has {} bytes, and may have {bytes_max} (`output`)",
+            "too large: it has {} bytes, and may have {bytes_max} (`output_max`)",
             output.len()
         ))
     } else {

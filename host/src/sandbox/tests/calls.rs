@@ -183,8 +183,8 @@ async fn memos_of_earlier_attempts_count_against_the_limit() {
     let guest = calling(remember, "kv");
     let limits = Limits { memo_count: 2, memo_bytes: 10, ..Limits::default() };
     for (count, bytes, expected) in [
-        (2, 2, "it remembered more than 2 values (`memo_count`)"),
-        (1, 9, "it remembered more than 10 bytes (`memo_bytes`)"),
+        (2, 2, "it remembered more than 2 values (`memo_count_max`)"),
+        (1, 9, "it remembered more than 10 bytes (`memo_max`)"),
     ] {
         let memos_kept = MemosKept { count, bytes };
         let ended = rig.run(&guest, Call { limits: limits.clone(), memos_kept, ..call() }).await;

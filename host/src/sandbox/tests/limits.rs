@@ -165,7 +165,7 @@ async fn an_input_above_its_limit_never_reaches_the_guest() {
     let rig = Rig::new();
     let limits = Limits { input_bytes: 6, ..Limits::default() };
     let ended = rig.run(&Wat::echo(), Call { limits, ..call() }).await;
-    let expected = "its input has 7 bytes, and may have 6 (`input`)";
+    let expected = "its input has 7 bytes, and may have 6 (`input_max`)";
     assert_eq!(host_end(&ended), (HostEnd::Denied, expected));
     assert_eq!(ended.fuel_used, 0);
 }
