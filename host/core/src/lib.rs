@@ -18,6 +18,7 @@ mod id;
 mod ledger;
 mod pipeline;
 mod run;
+pub mod simulation;
 mod value;
 
 pub use allowance::{DirGrant, Grants, Limits};

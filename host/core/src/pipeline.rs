@@ -3,7 +3,7 @@
 //! an expression or a component: those are the host's, and come in by index.
 
 use crate::backoff::{Backoff, Jitter};
-use crate::id::StepIndex;
+use crate::id::{InstanceId, StepIndex};
 use crate::value::Timestamp;
 use std::time::Duration;
 
@@ -478,6 +478,15 @@ impl Step {
     /// Whether it calls a component at all.
     pub const fn calls(&self) -> bool {
         !matches!(self.kind, StepKind::Wait(_))
+    }
+
+    /// Whether this instance of it is what is called: of a map, its elements are.
+    pub(crate) const fn calls_as(&self, instance: InstanceId) -> bool {
+        match self.kind {
+            StepKind::Call => true,
+            StepKind::Map(_) => instance.element.is_some(),
+            StepKind::Wait(_) => false,
+        }
     }
 
     /// Whether it could ever be owed an undo.

@@ -476,6 +476,11 @@ impl Run {
         self.rollback.as_ref()
     }
 
+    /// Why it is to turn back once a pivot's outcome is known, if so.
+    pub fn turn_wanted_cause(&self) -> Option<&Cause> {
+        self.turn_wanted.as_ref()
+    }
+
     /// The failure that made it turn back, as compensations are told; none where a person did.
     pub fn turn_failure(&self) -> Option<&Failure> {
         self.turn_failure.as_ref()
@@ -584,7 +589,20 @@ impl Run {
     /// Whether the instance may have had an effect that its run must answer for.
     pub fn is_owed_an_undo(&self, instance: InstanceId) -> bool {
         let step = self.pipeline.step(instance.step);
-        step.may_owe_an_undo() && self.instance(instance).may_have_had_an_effect()
+        step.calls_as(instance) && step.may_owe_an_undo() && {
+            self.instance(instance).may_have_had_an_effect()
+        }
+    }
+
+    /// What may have had an effect that was not undone, in the order of the pipeline.
+    pub fn effects_that_stay(&self) -> Vec<InstanceId> {
+        let stays = |instance: &InstanceId| {
+            let found = self.instance(*instance);
+            let step = self.step_of(*instance);
+            let may_have = step.calls_as(*instance) && step.effect != Effect::None;
+            may_have && found.may_have_had_an_effect() && found.undo.is_none()
+        };
+        self.instances().into_iter().filter(stays).collect()
     }
 
     /// Where the run stands.
@@ -742,11 +760,16 @@ impl Instance {
 fn knowledge_after(before: Knowledge, end: &End, step: &Step) -> Knowledge {
     let is_unknown = match end {
         End::Succeeded(_) => return Knowledge::Done,
-        End::Failed(failure) if failure.clean => return Knowledge::Clean,
         End::Reconciled(_) => return before,
         End::Failed(failure) => {
             let (_, verdict, _) = step.retry.for_code(&failure.code);
-            failure.kind == FailureKind::Unknown || verdict == Some(RuleVerdict::Unknown)
+            let is_unknown =
+                failure.kind == FailureKind::Unknown || verdict == Some(RuleVerdict::Unknown);
+            // Who cannot know, or is not believed, cannot be clean.
+            if failure.clean && !is_unknown {
+                return Knowledge::Clean;
+            }
+            is_unknown
         }
         End::Host(host_end, _) => *host_end != HostEnd::Denied,
     };

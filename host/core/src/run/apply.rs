@@ -169,7 +169,7 @@ impl Run {
             self.ready.remove(&instance.step);
             self.begin_if_new_element(instance)?;
         }
-        let start_order = self.next_start;
+        self.enter_start_order(instance)?;
         let found = self.instance_mut(instance)?;
         require(found.under_way.is_none(), "another attempt is under way")?;
         let counts = found.phase_mut(phase);
@@ -186,13 +186,20 @@ impl Run {
         found.input_hash = Some(input_hash);
         found.last_started_at = Some(under_way.started_at);
         found.attempt_usage = Usage::new();
-        if found.start_order.is_none() {
-            found.start_order = Some(start_order);
-            self.next_start += 1;
-        }
-        self.instance_mut(instance)?.under_way = Some(under_way);
+        found.under_way = Some(under_way);
         self.under_way.insert(instance);
         self.undo_begun(instance, phase)
+    }
+
+    /// What began later is undone sooner. What a person did in place of a call counts as begun.
+    fn enter_start_order(&mut self, instance: InstanceId) -> Fits {
+        let next = self.next_start;
+        let found = self.instance_mut(instance)?;
+        if found.start_order.is_none() {
+            found.start_order = Some(next);
+            self.next_start += 1;
+        }
+        Ok(())
     }
 
     /// What may be called when: the rules that no event may break, whatever was decided.
@@ -605,6 +612,7 @@ impl Run {
                 self.touch(instance)
             }
             Settlement::Done(output) => {
+                self.enter_start_order(instance)?;
                 let found = self.instance_mut(instance)?;
                 found.knowledge = Knowledge::Done;
                 if undoing {
@@ -650,9 +658,16 @@ impl Run {
         self.stuck.remove(&instance);
         let is_told = self.failure.as_ref().is_some_and(|(told, ..)| *told == instance);
         if is_told && self.rollback.is_none() {
-            self.failure = None;
+            self.failure = self.some_stuck_failure();
         }
         Ok(())
+    }
+
+    /// Where one failure is mended, another may be left to tell.
+    fn some_stuck_failure(&self) -> Option<(InstanceId, Phase, StepFailure)> {
+        let stuck = *self.stuck.first()?;
+        let found = self.find(stuck)?;
+        Some((stuck, found.stuck?, found.failure.clone()?))
     }
 
     fn run_finished(&mut self, at: Timestamp, status: RunStatus, output: &Option<Json>) -> Fits {

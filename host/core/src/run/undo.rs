@@ -115,14 +115,51 @@ impl Run {
             self.undo.active.remove(&instance);
         }
         self.refresh_ready(instance);
-        if self.undo.open.contains(&instance) && !self.keeps_its_step_unclear(instance) {
-            self.undo.open.remove(&instance);
-            let open = self.undo.open_of.entry(instance.step).or_default();
-            *open -= 1;
-            let is_unblocked = self.undo.unclear_dependents[instance.step.0 as usize] == 0;
-            if *open == 0 && is_unblocked {
-                for before in self.unblocked_by(instance.step) {
-                    self.may_now_be_undone(before);
+        if self.rollback.is_none() {
+            return;
+        }
+        let was_open = self.undo.open.contains(&instance);
+        match (was_open, self.keeps_its_step_unclear(instance)) {
+            (true, false) => self.close(instance),
+            (false, true) => self.open_again(instance),
+            _ => {}
+        }
+    }
+
+    fn close(&mut self, instance: InstanceId) {
+        self.undo.open.remove(&instance);
+        let open = self.undo.open_of.entry(instance.step).or_default();
+        *open -= 1;
+        let is_unblocked = self.undo.unclear_dependents[instance.step.0 as usize] == 0;
+        if *open == 0 && is_unblocked {
+            for before in self.unblocked_by(instance.step) {
+                self.may_now_be_undone(before);
+            }
+        }
+    }
+
+    /// Somebody asked for further attempts of an undo that was passed over: what its step depended
+    /// on, and is not being undone yet, waits for it again.
+    fn open_again(&mut self, instance: InstanceId) {
+        self.undo.open.insert(instance);
+        let open = self.undo.open_of.entry(instance.step).or_default();
+        *open += 1;
+        if *open > 1 || self.undo.unclear_dependents[instance.step.0 as usize] > 0 {
+            return;
+        }
+        let mut work = vec![instance.step];
+        while let Some(step) = work.pop() {
+            for before in self.pipeline.steps[step.0 as usize].after.clone() {
+                let unclear = &mut self.undo.unclear_dependents[before.0 as usize];
+                *unclear += 1;
+                if *unclear > 1 {
+                    continue;
+                }
+                for instance in self.instances_of(before) {
+                    self.refresh_ready(instance);
+                }
+                if self.undo.open_of.get(&before).copied().unwrap_or(0) == 0 {
+                    work.push(before);
                 }
             }
         }
