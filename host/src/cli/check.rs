@@ -29,7 +29,8 @@ struct ComplaintDocument<'a> {
 
 pub(crate) async fn run(arguments: &Arguments, context: &Context) -> Result<ExitCode, Complaint> {
     let mut is_refused = false;
-    let checking = Checking::new(&context.globals.data, &context.settings()).map_err(Complaint::from)?;
+    let checking =
+        Checking::new(&context.globals.data, &context.settings()).map_err(Complaint::from)?;
     for path in &arguments.manifests {
         let (text, complaints, is_good) = match checking.check(path) {
             Ok(checked) => (checked.text, checked.remarks, true),

@@ -8,6 +8,7 @@ mod complain;
 mod context;
 mod events;
 mod exit;
+mod explain;
 mod follow;
 mod graph;
 mod inspect;
@@ -50,6 +51,8 @@ enum Command {
     Runs(runs::Arguments),
     /// Tell where a run stands.
     Show(show::Arguments),
+    /// Tell why a run stands where it stands, and what to type next.
+    Explain(explain::Arguments),
     /// List what became true of a run, in order.
     Events(events::Arguments),
     /// Show what the steps of a run logged and printed.
@@ -110,6 +113,7 @@ async fn dispatch(command: Command, context: &Context) -> Result<ExitCode, Compl
         Command::Graph(arguments) => graph::run(&arguments, context),
         Command::Runs(arguments) => runs::run(arguments, context).await,
         Command::Show(arguments) => show::run(arguments, context).await,
+        Command::Explain(arguments) => explain::run(arguments, context).await,
         Command::Events(arguments) => events::run(arguments, context).await,
         Command::Logs(arguments) => logs::run(arguments, context).await,
         Command::Cancel(arguments) => act::cancel(arguments, context).await,

@@ -141,28 +141,29 @@ async fn each(
             if line.trim().is_empty() {
                 continue;
             }
-            let started = host.start(&prepared, line.trim(), None).await.map_err(|failed| {
-                let mut refused = piton::runner::start_refused(failed, context.look());
-                refused.message = format!("{}:{number}: {}", file.display(), refused.message);
-                Complaint::from(refused)
-            });
-            let started = match started {
-                Ok(started) => started,
-                // The runs under way go on to their end; no further one starts.
-                Err(complaint) => {
-                    tally.complaint.get_or_insert(complaint);
-                    has_more = false;
-                    break;
+            let (host, prepared, input) = (host.clone(), prepared.clone(), line.trim().to_owned());
+            let (look, place) = (context.look(), format!("{}:{number}", file.display()));
+            // Each starts in a task of its own, so that many starts share a commit.
+            under_way.spawn(async move {
+                match host.start(&prepared, &input, None).await {
+                    Ok(started) => host.rest_of(started.run).await,
+                    Err(failed) => {
+                        let mut refused = piton::runner::start_refused(failed, look);
+                        refused.message = format!("{place}: {}", refused.message);
+                        Err(refused)
+                    }
                 }
-            };
-            let host = host.clone();
-            under_way.spawn(async move { host.rest_of(started.run).await });
+            });
         }
         if under_way.is_empty() {
             continue;
         }
         tokio::select! {
-            Some(ended) = under_way.join_next() => tally.ended(ended)?,
+            Some(ended) = under_way.join_next() => {
+                tally.ended(ended)?;
+                // The runs under way go on to their end; no further one starts.
+                has_more &= tally.complaint.is_none();
+            }
             () = interrupts.next() => {
                 if host.is_leaving() {
                     std::process::exit(i32::from(exit::UNFINISHED));
@@ -205,7 +206,14 @@ impl<'a> Tally<'a> {
         &mut self,
         ended: Result<Result<Update, Refused>, tokio::task::JoinError>,
     ) -> Result<(), Complaint> {
-        let update = ended.map_err(|error| Complaint::of_host(error.to_string()))??;
+        let ended = ended.map_err(|error| Complaint::of_host(error.to_string()))?;
+        let update = match ended {
+            Ok(update) => update,
+            Err(refused) => {
+                self.complaint.get_or_insert(refused.into());
+                return Ok(());
+            }
+        };
         let summary = match update {
             Update::Rests(summary) | Update::Left(summary) => summary,
             Update::HostFailed(failure) => {

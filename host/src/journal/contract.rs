@@ -57,6 +57,7 @@ impl Pen {
             started_at: at,
             updated_at: at,
             ended_at: None,
+            wake_at: None,
             totals: Totals::default(),
             failure: None,
         };

@@ -23,6 +23,8 @@ pub struct RunRow {
     pub updated_at: Timestamp,
     /// When it ended; none while it has not.
     pub ended_at: Option<Timestamp>,
+    /// When it next goes on by itself, where all it does is wait; none where nothing is due.
+    pub wake_at: Option<Timestamp>,
     /// What it has spent.
     pub totals: Totals,
     /// Why it did not complete, or will not as things stand.
@@ -73,6 +75,7 @@ struct Stored {
     started_ms: u64,
     updated_ms: u64,
     ended_ms: Option<u64>,
+    wake_ms: Option<u64>,
     #[serde(default)]
     spent: BTreeMap<String, u64>,
     #[serde(default)]
@@ -93,6 +96,9 @@ impl RunRow {
         object.number("updated_ms", self.updated_at.as_millis());
         if let Some(ended_at) = self.ended_at {
             object.number("ended_ms", ended_at.as_millis());
+        }
+        if let Some(wake_at) = self.wake_at {
+            object.number("wake_ms", wake_at.as_millis());
         }
         let Totals { spent, wasted, restart } = &self.totals;
         for (name, usage) in [("spent", spent), ("wasted", wasted), ("restart", restart)] {
@@ -119,6 +125,7 @@ impl RunRow {
             started_at: Timestamp::from_millis(stored.started_ms),
             updated_at: Timestamp::from_millis(stored.updated_ms),
             ended_at: stored.ended_ms.map(Timestamp::from_millis),
+            wake_at: stored.wake_ms.map(Timestamp::from_millis),
             totals: Totals {
                 spent: usage(&stored.spent)?,
                 wasted: usage(&stored.wasted)?,

@@ -54,6 +54,8 @@ pub(crate) struct Carried {
 pub(crate) enum Rest {
     /// The run has no further work for a host.
     Rests(Box<Summary>),
+    /// The run only waits, and nobody follows it: it is taken up again at this moment.
+    Parks(Option<Timestamp>),
     /// The host leaves, the run goes on another time.
     Left(Box<Summary>),
     /// The host cannot go on.
@@ -68,6 +70,9 @@ const INPUTS_AT_ONCE: usize = 64;
 
 /// The longest sleep: past it the wall clock is read again, which may have been set meanwhile.
 const SLEEP_MAX: Duration = Duration::from_secs(60);
+
+/// A wait shorter than this is not worth giving the run up for.
+const PARKED_AT_LEAST: Duration = Duration::from_secs(2);
 
 /// A run that is being carried out.
 pub(crate) struct Carrier {
@@ -116,10 +121,30 @@ impl Carrier {
     /// Takes `first` in, durably; the run is then there for others to see.
     pub(crate) async fn begin(&mut self, first: Input) -> Result<(), HostFailure> {
         self.is_leaving = self.shared.is_leaving();
+        self.take_first(first).await
+    }
+
+    /// Takes over from another host to say something: nothing is started before that is said.
+    pub(crate) async fn begin_by_saying(&mut self, said: Input) -> Result<(), HostFailure> {
+        self.is_leaving = true;
+        self.take_first(Input::HostRestarted).await?;
+        self.is_leaving = self.shared.is_leaving();
+        self.take_first(said).await
+    }
+
+    async fn take_first(&mut self, first: Input) -> Result<(), HostFailure> {
         let now = self.shared.now();
         let events = self.decide(first, now);
         let events = events.map_err(|refusal| HostFailure::bug(refusal.to_string()))?;
         self.record(events, now).await
+    }
+
+    /// Whether the run would refuse `said`, were it taken over now.
+    pub(crate) fn would_refuse(&self, said: Input) -> Result<(), Refusal> {
+        let mut trial = self.run.clone();
+        let moment = moment(&self.shared, &self.evaluator, self.shared.now(), false);
+        advance(&mut trial, Input::HostRestarted, moment)?;
+        advance(&mut trial, said, moment).map(|_| ())
     }
 
     /// Goes on until the run rests, the host leaves, or it cannot go on.
@@ -128,13 +153,14 @@ impl Carrier {
             Ok(rest) => rest,
             Err(failure) => Rest::Failed(failure),
         };
-        let last = match &rest {
-            Rest::Rests(summary) => Update::Rests(summary.clone()),
-            Rest::Left(summary) => Update::Left(summary.clone()),
-            Rest::Failed(failure) => Update::HostFailed(failure.clone()),
-        };
-        self.shared.carried_no_more(self.run.id());
-        self.tell(last);
+        self.shared.carried_no_more(self.run.id(), &rest);
+        match &rest {
+            Rest::Rests(summary) => self.tell(Update::Rests(summary.clone())),
+            Rest::Left(summary) => self.tell(Update::Left(summary.clone())),
+            Rest::Failed(failure) => self.tell(Update::HostFailed(failure.clone())),
+            // Nobody follows it.
+            Rest::Parks(_) => {}
+        }
         // Whoever asks now finds it closed, and the journal up to date.
         done.send_replace(Some(rest));
     }
@@ -200,7 +226,14 @@ impl Carrier {
         if status.is_final() || status == RunStatus::Stuck {
             return Some(Rest::Rests(summary()));
         }
-        self.is_leaving.then(|| Rest::Left(summary()))
+        if self.is_leaving {
+            return Some(Rest::Left(summary()));
+        }
+        let is_followed = self.updates.receiver_count() > 0;
+        let wake_at = self.run.next_timer();
+        let is_soon = wake_at.is_some_and(|at| at < self.shared.now().after(PARKED_AT_LEAST));
+        let parks = status == RunStatus::Waiting && !is_followed && !is_soon;
+        parks.then_some(Rest::Parks(wake_at))
     }
 
     /// Waits for something to happen, decides, and records what follows.
@@ -296,13 +329,7 @@ impl Carrier {
     }
 
     fn decide(&mut self, input: Input, now: Timestamp) -> Result<Vec<Event>, Refusal> {
-        let moment = Moment {
-            now,
-            random: Draw(rand::random()),
-            fence: self.shared.fence,
-            may_start: !self.is_leaving,
-            evaluate: &self.evaluator,
-        };
+        let moment = moment(&self.shared, &self.evaluator, now, !self.is_leaving);
         advance(&mut self.run, input, moment)
     }
 
@@ -363,6 +390,15 @@ impl Replies {
     }
 }
 
+fn moment<'a>(
+    shared: &Shared,
+    evaluate: &'a Evaluator,
+    now: Timestamp,
+    may_start: bool,
+) -> Moment<'a> {
+    Moment { now, random: Draw(rand::random()), fence: shared.fence, may_start, evaluate }
+}
+
 fn row_of(run: &Run) -> RunRow {
     RunRow {
         run: run.id(),
@@ -372,6 +408,7 @@ fn row_of(run: &Run) -> RunRow {
         started_at: run.started_at(),
         updated_at: run.updated_at(),
         ended_at: run.finished_at(),
+        wake_at: run.next_timer().filter(|_| run.status() == RunStatus::Waiting),
         totals: Totals::from(run.ledger()),
         failure: super::document::failure_of_run(run).map(|failure| FailureSummary {
             step: failure.step,

@@ -3,11 +3,11 @@
 
 use super::loaded::{CheckedManifest, LoadFailed, check_with_components, component_file};
 use super::shared::{HostFailure, Settings, make_sandbox};
+use crate::journal::Secret;
 use crate::sandbox::{
     BoxFuture, Call, Ended, Inspection, LoadError, LogLine, MemosKept, Progress, RememberError,
     ResolvedGrants, Sandbox, Services, digest_of,
 };
-use crate::journal::Secret;
 use piton_core::{IdempotencyKey, Json, Limits, Phase, RunId, Usage};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -59,7 +59,8 @@ impl Evaluate for Evaluator {
             && items.len() > policy.items_max as usize
         {
             let (count, most) = (items.len(), policy.items_max);
-            let message = format!("its list has {count} items; at most {most} are allowed (`items_max`)");
+            let message =
+                format!("its list has {count} items; at most {most} are allowed (`items_max`)");
             return Err(EvaluationError::new(message));
         }
         Ok(items)

@@ -7,7 +7,9 @@ mod carry;
 mod checking;
 mod document;
 mod evaluator;
+mod explain;
 mod loaded;
+mod parked;
 mod shared;
 mod socket;
 mod update;
@@ -17,6 +19,7 @@ pub use document::{
     Amounts, EventDocument, FailureDocument, LogDocument, RowDocument, StepSummary, Summary,
     UsageSummary, rfc3339,
 };
+pub use explain::{Explanation, Next, Reason};
 pub use loaded::{
     CheckedManifest, ComponentRefused, LoadFailed, ManifestRefused, component_file, read_manifest,
 };
@@ -33,11 +36,11 @@ use crate::journal::{Opened, Query, RunRecords, Tail};
 use crate::manifest::{Complaint, InputMistake};
 use carry::{Carried, Carrier, Rest, Wake};
 use loaded::Loaded;
-use piton_core::{Input, InstanceId, Refusal, Run, RunId, StepIndex};
+use piton_core::{Input, InstanceId, Refusal, Run, RunId, RunStatus, StepIndex};
 use shared::Shared;
 use std::path::Path;
 use std::sync::Arc;
-use tokio::sync::{broadcast, oneshot, watch};
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 /// A host: holds a data directory, and carries out its runs.
 #[derive(Clone)]
@@ -112,12 +115,14 @@ pub struct Following {
 }
 
 impl Host {
-    /// Carries out the runs of an open data directory.
+    /// Carries out the runs of an open data directory. To be called within a tokio runtime.
     ///
     /// # Errors
     /// [`HostFailure`] where the journal cannot be written.
     pub fn new(opened: Opened, settings: Settings) -> Result<Self, HostFailure> {
-        Ok(Self { shared: Arc::new(Shared::new(opened, settings)?) })
+        let host = Self { shared: Arc::new(Shared::new(opened, settings)?) };
+        tokio::spawn(host.clone().wake_parked());
+        Ok(host)
     }
 
     /// Reads, checks and loads a manifest.
@@ -173,53 +178,78 @@ impl Host {
     /// # Errors
     /// [`SayFailed`] where there is no such run, or the host cannot go on.
     pub async fn follow(&self, run: RunId) -> Result<Result<Following, Box<Summary>>, SayFailed> {
+        loop {
+            let carried = match self.carried_or_rests(run).await? {
+                Ok(carried) => carried,
+                Err(summary) => return Ok(Err(summary)),
+            };
+            let following = Following::of(carried);
+            // It may have been parked before it was followed: then it is taken up again.
+            let is_parked = matches!(*following.carried.rest.borrow(), Some(Rest::Parks(_)));
+            if !is_parked {
+                return Ok(Ok(following));
+            }
+        }
+    }
+
+    async fn carried_or_rests(
+        &self,
+        run: RunId,
+    ) -> Result<Result<Carried, Box<Summary>>, SayFailed> {
         if let Some(carried) = self.shared.carried(run) {
-            return Ok(Ok(Following::of(carried)));
+            return Ok(Ok(carried));
         }
         let _guard = self.shared.taking_up.lock().await;
         if let Some(carried) = self.shared.carried(run) {
-            return Ok(Ok(Following::of(carried)));
+            return Ok(Ok(carried));
         }
         let (loaded, folded, tail) = self.fold(run).await?;
-        if folded.status().is_final() || self.shared.is_leaving() {
+        let status = folded.status();
+        if status.is_final() || status == RunStatus::Stuck || self.shared.is_leaving() {
             return Ok(Err(Box::new(Summary::of(&folded))));
         }
-        let carried = self.take_up(loaded, folded, tail, Input::HostRestarted).await?;
-        Ok(Ok(Following::of(carried)))
+        Ok(Ok(self.take_up(loaded, folded, tail, Input::HostRestarted).await?))
     }
 
-    /// Says something to a run, taking it up if need be. True where this host carries it now.
+    /// Says something to a run, taking it up if need be: this host then carries it.
     ///
     /// # Errors
-    /// [`SayFailed`]; then nothing has become true.
+    /// [`SayFailed`]; then nothing has become true, and a run that nobody carried is left alone.
     pub async fn say(
         &self,
         run: RunId,
         input: impl Fn(&Run) -> Result<Input, SayFailed>,
     ) -> Result<(), SayFailed> {
-        // The step's name is looked up in the run's own pipeline, which never changes.
-        let (_, folded, _) = self.fold(run).await?;
-        let input = input(&folded)?;
         loop {
-            let carried = match self.follow_for_saying(run).await? {
-                Some(carried) => carried,
-                None => return Err(SayFailed::Refused(Refusal::Finished(folded.status()))),
-            };
-            let (reply, answer) = oneshot::channel();
-            if carried.inbox.send(Wake::Say { input: input.clone(), reply }).is_ok()
-                && let Ok(answer) = answer.await
-            {
-                return answer.map_err(SayFailed::Refused);
+            if let Some(carried) = self.shared.carried(run) {
+                // Names are looked up in the run's own pipeline, which never changes; elements of
+                // its maps never go away.
+                let (_, folded, _) = self.fold(run).await?;
+                let (reply, answer) = oneshot::channel();
+                let said = Wake::Say { input: input(&folded)?, reply };
+                if carried.inbox.send(said).is_ok()
+                    && let Ok(answer) = answer.await
+                {
+                    return answer.map_err(SayFailed::Refused);
+                }
+                // It came to rest meanwhile.
+                if let Rest::Failed(failure) = carried.rested().await {
+                    return Err(SayFailed::Host(failure));
+                }
             }
-            // The run came to rest meanwhile: take it up again.
-            if let Rest::Failed(failure) = carried.rested().await {
-                return Err(SayFailed::Host(failure));
+            let _guard = self.shared.taking_up.lock().await;
+            if self.shared.carried(run).is_some() {
+                continue;
             }
+            let (loaded, folded, tail) = self.fold(run).await?;
+            let said = input(&folded)?;
+            let (mut carrier, inbox, updates) =
+                Carrier::new(Arc::clone(&self.shared), loaded, folded, tail);
+            carrier.would_refuse(said.clone()).map_err(SayFailed::Refused)?;
+            carrier.begin_by_saying(said).await?;
+            self.carry(run, carrier, inbox, updates);
+            return Ok(());
         }
-    }
-
-    async fn follow_for_saying(&self, run: RunId) -> Result<Option<Carried>, SayFailed> {
-        Ok(self.follow(run).await?.ok().map(|following| following.carried))
     }
 
     /// Where a run stands.
@@ -237,6 +267,19 @@ impl Host {
         }
         let (_, folded, _) = self.fold(run).await?;
         Ok(Box::new(Summary::of(&folded)))
+    }
+
+    /// Why a run stands where it stands.
+    ///
+    /// # Errors
+    /// [`SayFailed`] where there is no such run, or the journal cannot be read.
+    pub async fn explain(&self, run: RunId) -> Result<Explanation, SayFailed> {
+        let holder = self.shared.carried(run).map(|_| std::process::id());
+        let host = self.clone();
+        let records = self.records(run)?;
+        let folded = off_the_loop(move || host.fold_events(run, &records)).await;
+        let (_, folded, events) = folded.map_err(SayFailed::Host)?;
+        Ok(explain::explain(&folded, &events, holder))
     }
 
     /// Rows of runs, newest first.
@@ -289,15 +332,75 @@ impl Host {
         }
     }
 
-    /// Goes on with a run until it rests, and tells how.
+    /// Goes on with a run until it rests, however long it waits, and tells how.
     ///
     /// # Errors
     /// [`Refused`] where there is no such run, or the host cannot go on.
     pub async fn rest_of(&self, run: RunId) -> Result<Update, Refused> {
-        match self.follow(run).await {
-            Ok(Ok(following)) => Ok(following.rested().await),
-            Ok(Err(summary)) => Ok(Update::Rests(summary)),
-            Err(failed) => Err(socket::refused(failed, &run.to_string())),
+        loop {
+            if self.shared.parked.is_left(run).await {
+                continue;
+            }
+            let carried = match self.carried_or_rests(run).await {
+                Ok(Ok(carried)) => carried,
+                Ok(Err(summary)) if self.is_leaving() => return Ok(Update::Left(summary)),
+                Ok(Err(summary)) => return Ok(Update::Rests(summary)),
+                Err(failed) => return Err(socket::refused(failed, &run.to_string())),
+            };
+            match carried.rested().await {
+                Rest::Parks(_) => {}
+                Rest::Rests(summary) => return Ok(Update::Rests(summary)),
+                Rest::Left(summary) => return Ok(Update::Left(summary)),
+                Rest::Failed(failure) => return Ok(Update::HostFailed(failure)),
+            }
+        }
+    }
+
+    /// Goes on with all runs that can go on by themselves, and returns their ids, oldest first.
+    /// Those that only wait are held by their rows alone until they are due.
+    ///
+    /// # Errors
+    /// [`HostFailure`] where the journal cannot be read.
+    pub fn resume_all(&self) -> Result<Vec<String>, HostFailure> {
+        let mut ids = Vec::new();
+        for row in self.shared.journal.unfinished()? {
+            match row.status {
+                RunStatus::Stuck => continue,
+                RunStatus::Waiting if self.shared.carried(row.run).is_none() => {
+                    self.shared.parked.park(row.run, row.wake_at);
+                }
+                _ => {
+                    let (host, run) = (self.clone(), row.run);
+                    // What goes wrong with one run is told to whoever asks for it.
+                    tokio::spawn(async move { drop(host.carried_or_rests(run).await) });
+                }
+            }
+            ids.push(row.run.to_string());
+        }
+        Ok(ids)
+    }
+
+    /// Takes parked runs up when they are due, for as long as the host is there.
+    async fn wake_parked(self) {
+        // The longest sleep: the wall clock may be set meanwhile.
+        const SLEEP_MAX: std::time::Duration = std::time::Duration::from_secs(60);
+        while !self.is_leaving() {
+            let now = self.shared.now();
+            match self.shared.parked.due(now) {
+                Ok(due) => {
+                    for run in due {
+                        // What goes wrong with one run is told to whoever asks for it.
+                        let _ = self.carried_or_rests(run).await;
+                    }
+                }
+                Err(next) => {
+                    let sleep = next.map_or(SLEEP_MAX, |at| at.since(now).min(SLEEP_MAX));
+                    tokio::select! {
+                        () = tokio::time::sleep(sleep) => {}
+                        () = self.shared.parked.change() => {}
+                    }
+                }
+            }
         }
     }
 
@@ -341,11 +444,21 @@ impl Host {
         let (mut carrier, inbox, updates) =
             Carrier::new(Arc::clone(&self.shared), loaded, run, tail);
         carrier.begin(first).await?;
+        Ok(self.carry(id, carrier, inbox, updates))
+    }
+
+    fn carry(
+        &self,
+        run: RunId,
+        carrier: Carrier,
+        inbox: mpsc::UnboundedSender<Wake>,
+        updates: broadcast::Sender<Arc<Update>>,
+    ) -> Carried {
         let (done, rest) = watch::channel(None);
         let carried = Carried { inbox, updates, rest };
-        self.shared.now_carried(id, carried.clone());
+        self.shared.now_carried(run, carried.clone());
         tokio::spawn(carrier.carry(done));
-        Ok(carried)
+        carried
     }
 
     fn records(&self, run: RunId) -> Result<RunRecords, SayFailed> {
@@ -365,6 +478,11 @@ impl Host {
         id: RunId,
         records: &RunRecords,
     ) -> Result<(Arc<Loaded>, Run, Tail), HostFailure> {
+        let (loaded, run, _) = self.fold_events(id, records)?;
+        Ok((loaded, run, records.tail))
+    }
+
+    fn fold_events(&self, id: RunId, records: &RunRecords) -> Result<Folded, HostFailure> {
         let damaged = |what: String| {
             HostFailure::new(format!("run {id} cannot be read: {what}"), "look with `piton events`")
         };
@@ -379,13 +497,20 @@ impl Host {
         let loaded = self.shared.remember_loaded(loaded);
         let mut run = Run::new(id, Arc::clone(&loaded.pipeline));
         let decoder = Decoder::new(&loaded.pipeline);
+        let mut events = Vec::with_capacity(records.records.len());
         for record in &records.records {
-            let event = decoder.decode(&record.json).map_err(|error| damaged(error.to_string()))?;
+            let event = decoder.decode(&record.json);
+            let event = event.map_err(|error| damaged(error.to_string()))?;
             run.apply(record.at, &event).map_err(|error| damaged(error.to_string()))?;
+            events.push((record.at, event));
         }
-        Ok((loaded, run, records.tail))
+        drop(decoder);
+        Ok((loaded, run, events))
     }
 }
+
+/// A run, what it needs, and the events that it was folded from.
+type Folded = (Arc<Loaded>, Run, Vec<(Timestamp, piton_core::Event)>);
 
 impl Following {
     fn of(carried: Carried) -> Self {
@@ -411,15 +536,6 @@ impl Following {
                 // The last update was sent before this: look again.
                 _ = self.carried.rest.wait_for(Option::is_some) => {}
             }
-        }
-    }
-
-    /// Waits until the run is no longer carried, and tells how.
-    pub async fn rested(self) -> Update {
-        match self.carried.rested().await {
-            Rest::Rests(summary) => Update::Rests(summary),
-            Rest::Left(summary) => Update::Left(summary),
-            Rest::Failed(failure) => Update::HostFailed(failure),
         }
     }
 }

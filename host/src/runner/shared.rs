@@ -3,6 +3,7 @@
 
 use super::carry::{Carried, Rest, Wake};
 use super::loaded::{LoadFailed, Loaded};
+use super::parked::Parked;
 use crate::journal::{
     AppendError, Batch, ComponentStore, DataDir, Journal, JournalError, LogLine, OpenError, Opened,
     Secret, Writer,
@@ -100,6 +101,7 @@ pub(crate) struct Shared {
     settings: Settings,
     sandbox: OnceLock<Result<Sandbox, HostFailure>>,
     is_leaving: AtomicBool,
+    pub(crate) parked: Parked,
     carried: Mutex<BTreeMap<RunId, Carried>>,
     /// Manifests that runs have begun with, by their digest and folder.
     loaded: Mutex<BTreeMap<LoadedKey, Arc<Loaded>>>,
@@ -123,6 +125,7 @@ impl Shared {
             settings,
             sandbox: OnceLock::new(),
             is_leaving: AtomicBool::new(false),
+            parked: Parked::default(),
             carried: Mutex::default(),
             loaded: Mutex::default(),
             taking_up: tokio::sync::Mutex::default(),
@@ -139,9 +142,9 @@ impl Shared {
 
     /// The sandbox, made when it is first needed: looking at runs needs none.
     pub(crate) fn sandbox(&self) -> Result<&Sandbox, HostFailure> {
-        let made = self.sandbox.get_or_init(|| {
-            make_sandbox(self.data.path(), &self.secret, &self.settings)
-        });
+        let made = self
+            .sandbox
+            .get_or_init(|| make_sandbox(self.data.path(), &self.secret, &self.settings));
         made.as_ref().map_err(Clone::clone)
     }
 
@@ -171,6 +174,7 @@ impl Shared {
     /// Lets attempts under way end, and starts no further ones.
     pub(crate) fn leave(&self) {
         self.is_leaving.store(true, Ordering::SeqCst);
+        self.parked.close();
         for carried in self.lock_carried().values() {
             // A run that no longer listens has nothing under way.
             let _ = carried.inbox.send(Wake::Leave);
@@ -186,11 +190,18 @@ impl Shared {
     }
 
     pub(crate) fn now_carried(&self, run: RunId, carried: Carried) {
-        self.lock_carried().insert(run, carried);
+        let mut all = self.lock_carried();
+        all.insert(run, carried);
+        self.parked.unpark(run);
     }
 
-    pub(crate) fn carried_no_more(&self, run: RunId) {
-        self.lock_carried().remove(&run);
+    /// The run is carried no more; it may be parked instead, with no moment in between.
+    pub(crate) fn carried_no_more(&self, run: RunId, rest: &Rest) {
+        let mut all = self.lock_carried();
+        if let Rest::Parks(wake_at) = rest {
+            self.parked.park(run, *wake_at);
+        }
+        all.remove(&run);
     }
 
     pub(crate) fn remember_loaded(&self, loaded: Loaded) -> Arc<Loaded> {

@@ -32,6 +32,10 @@ impl Host {
                 let id = self.find_run(&run)?;
                 Answer::Summary(self.summary(id).await.map_err(|error| refused(error, &run))?)
             }
+            Ask::Explain { run } => {
+                let id = self.find_run(&run)?;
+                Answer::Explanation(self.explain(id).await.map_err(|error| refused(error, &run))?)
+            }
             Ask::Events { run } => {
                 let id = self.find_run(&run)?;
                 Answer::Events(self.events(id).map_err(|error| refused(error, &run))?)
@@ -70,21 +74,14 @@ impl Host {
     }
 
     async fn answer_resume(&self, runs: &[String]) -> Result<Vec<String>, Refused> {
-        let mut ids = Vec::new();
         if runs.is_empty() {
-            for row in self.unfinished().map_err(of_host)? {
-                if row.status != RunStatus::Stuck.word() {
-                    ids.push(self.find_run(&row.run)?);
-                }
-            }
+            return self.resume_all().map_err(of_host);
         }
-        for run in runs {
-            ids.push(self.find_run(run)?);
-        }
+        let ids: Result<Vec<RunId>, Refused> = runs.iter().map(|run| self.find_run(run)).collect();
+        let ids = ids?;
         for id in &ids {
-            let run = id.to_string();
             // Whether it goes on or rests, whoever follows it is told.
-            let _ = self.follow(*id).await.map_err(|error| refused(error, &run))?;
+            let _ = self.follow(*id).await.map_err(|error| refused(error, &id.to_string()))?;
         }
         Ok(ids.iter().map(ToString::to_string).collect())
     }

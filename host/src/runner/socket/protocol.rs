@@ -3,6 +3,7 @@
 //! Both sides are the same version of piton by the user's own hand; there is no older one to know.
 
 use crate::runner::document::{EventDocument, LogDocument, RowDocument, Summary};
+use crate::runner::explain::Explanation;
 use crate::runner::update::Update;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -33,6 +34,11 @@ pub enum Ask {
     Unfinished,
     /// Where a run stands.
     Show {
+        /// An id, the beginning of one, or `last`.
+        run: String,
+    },
+    /// Why a run stands where it stands.
+    Explain {
         /// An id, the beginning of one, or `last`.
         run: String,
     },
@@ -149,6 +155,8 @@ pub enum Answer {
     Rows(Vec<RowDocument>),
     /// Where a run stands.
     Summary(Box<Summary>),
+    /// Why a run stands where it stands.
+    Explanation(Explanation),
     /// A run's events.
     Events(Vec<EventDocument>),
     /// A run's log lines.
