@@ -63,7 +63,7 @@ pub(crate) enum Rest {
 }
 
 /// How many updates a slow follower may lag behind before it misses some.
-const UPDATES_KEPT: usize = 4_096;
+const UPDATES_KEPT: usize = 256;
 
 /// How many inputs at most go into one decision's commit.
 const INPUTS_AT_ONCE: usize = 64;
