@@ -3,7 +3,10 @@
 use super::complain::Complaint;
 use super::context::{Context, print_json};
 use super::{exit, follow};
-use piton::runner::{Answer, Ask, Opening, Reach, ReachError, Refused, Update};
+use piton::runner::{
+    Answer, Ask, Client, ClientError, Host, Look, Opening, Prepared, Reach, Refused, Update,
+    start_refused,
+};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
@@ -116,17 +119,8 @@ async fn each(
     } else {
         Box::new(BufReader::new(tokio::fs::File::open(file).await.map_err(cannot_read)?))
     };
-    let reach = match context.reach(Opening::OrMake).await? {
-        Reach::Own(host, server) => (host, server),
-        Reach::Other(client) => {
-            return Err(Complaint::from(ReachError::Silent { pid: client.pid }));
-        }
-    };
-    let (host, server) = reach;
-    let prepared = host.prepare(manifest).await;
-    let (prepared, _) = prepared.map_err(|failed| {
-        Complaint::from(piton::runner::start_refused(failed.into(), context.look()))
-    })?;
+    let reach = context.reach(Opening::OrMake).await?;
+    let lane = Lane::new(context, &reach, manifest).await?;
     let mut interrupts = follow::Interrupts::new()?;
     let mut tally = Tally::new(context);
     let mut under_way: JoinSet<Result<Update, Refused>> = JoinSet::new();
@@ -141,18 +135,16 @@ async fn each(
             if line.trim().is_empty() {
                 continue;
             }
-            let (host, prepared, input) = (host.clone(), prepared.clone(), line.trim().to_owned());
-            let (look, place) = (context.look(), format!("{}:{number}", file.display()));
+            let (lane, input) = (lane.clone(), line.trim().to_owned());
+            let place = format!("{}:{number}", file.display());
             // Each starts in a task of its own, so that many starts share a commit.
             under_way.spawn(async move {
-                match host.start(&prepared, &input, None).await {
-                    Ok(started) => host.rest_of(started.run).await,
-                    Err(failed) => {
-                        let mut refused = piton::runner::start_refused(failed, look);
+                lane.run(input).await.map_err(|mut refused| {
+                    if !refused.is_drawn {
                         refused.message = format!("{place}: {}", refused.message);
-                        Err(refused)
                     }
-                }
+                    refused
+                })
             });
         }
         if under_way.is_empty() {
@@ -165,6 +157,7 @@ async fn each(
                 has_more &= tally.complaint.is_none();
             }
             () = interrupts.next() => {
+                let Reach::Own(host, _) = &reach else { break };
                 if host.is_leaving() {
                     std::process::exit(i32::from(exit::UNFINISHED));
                 }
@@ -175,10 +168,60 @@ async fn each(
         }
     }
     tally.close();
-    follow::close(context, Reach::Own(host, server), &mut interrupts).await?;
+    follow::close(context, reach, &mut interrupts).await?;
     match tally.complaint {
         Some(complaint) => Err(complaint),
         None => Ok(ExitCode::from(tally.worst)),
+    }
+}
+
+/// Where the runs of `--each` are carried out.
+#[derive(Clone)]
+enum Lane {
+    /// In this process, by a manifest that was loaded once.
+    Own(Host, Prepared, Look),
+    /// By the process that holds the data directory.
+    Other(Client, PathBuf, Look),
+}
+
+impl Lane {
+    async fn new(context: &Context, reach: &Reach, manifest: &Path) -> Result<Self, Complaint> {
+        let look = context.look();
+        match reach {
+            Reach::Other(client) => Ok(Self::Other(client.clone(), manifest.into(), look)),
+            Reach::Own(host, _) => {
+                let prepared = host.prepare(manifest).await;
+                let (prepared, _) = prepared
+                    .map_err(|failed| Complaint::from(start_refused(failed.into(), look)))?;
+                Ok(Self::Own(host.clone(), prepared, look))
+            }
+        }
+    }
+
+    /// Starts a run and waits until it rests.
+    async fn run(self, input: String) -> Result<Update, Refused> {
+        match self {
+            Self::Own(host, prepared, look) => {
+                let started = host.start(&prepared, &input, None).await;
+                let started = started.map_err(|failed| start_refused(failed, look))?;
+                host.rest_of(started.run).await
+            }
+            Self::Other(client, manifest, look) => {
+                let gone = |error: ClientError| Refused::of_host(error.to_string(), "");
+                let ask = Ask::Run { manifest, input, key: None, look };
+                let run = match client.ask(&ask).await.map_err(gone)? {
+                    Answer::Started { run, .. } => run,
+                    Answer::Refused(refused) => return Err(refused),
+                    _ => return Err(Refused::of_host("the host answers something else", "")),
+                };
+                let mut following = client.follow(&run).await.map_err(gone)?;
+                let mut last = None;
+                while let Some(update) = following.next().await.map_err(gone)? {
+                    last = Some(update?);
+                }
+                last.ok_or_else(|| Refused::of_host("the process that carried it is gone", ""))
+            }
+        }
     }
 }
 

@@ -95,9 +95,7 @@ impl RemoteFollowing {
     ///
     /// # Errors
     /// [`ClientError`] where the holder went away in between.
-    pub(super) async fn next(
-        &mut self,
-    ) -> Result<Option<Result<Update, super::Refused>>, ClientError> {
+    pub async fn next(&mut self) -> Result<Option<Result<Update, super::Refused>>, ClientError> {
         match next_answer(&mut self.lines).await? {
             None => Ok(None),
             Some(Answer::Update(update)) => Ok(Some(Ok(*update))),
