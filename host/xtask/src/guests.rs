@@ -12,16 +12,20 @@ use crate::chore::{At, Problem, repository, run, say};
 use crate::toolchain::{Compiler, TARGET};
 use crate::wasm_target;
 
-const WORKSPACES: [&str; 2] = ["plugins", "tests/guests"];
+/// The example steps.
+pub(crate) const PLUGINS: &str = "plugins";
+
+/// The steps made for tests.
+pub(crate) const GUESTS: &str = "tests/guests";
 
 /// Both workspaces are built into one folder, so that what they have in common is compiled once.
 const BUILT: &str = "target/guests";
 
-pub(crate) fn build() -> Result<(), Problem> {
+pub(crate) fn build(workspaces: &[&str]) -> Result<(), Problem> {
     let began = Instant::now();
     let mut steps = 0;
     let mut compiler = None;
-    for workspace in WORKSPACES.map(|workspace| repository().join(workspace)) {
+    for workspace in workspaces.iter().map(|workspace| repository().join(workspace)) {
         let folders = folders_of_steps(&workspace)?;
         steps += folders.len();
         if folders.iter().any(|folder| artifact::is_stale(folder)) {

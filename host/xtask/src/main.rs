@@ -2,8 +2,12 @@
 //! Never part of what users run, and never outside this repository's `target` folder with what it makes.
 
 mod chore;
+mod demo;
+mod gate;
 mod guests;
 mod private_toolchain;
+mod readme;
+mod tidy;
 mod wasm_target;
 
 /// Shared with `piton build`, so that both find the same compiler.
@@ -21,6 +25,8 @@ use chore::Problem;
 const USAGE: &str = "\
 usage: cargo xtask CHORE
 
+  demo          sets all up, then kills a run, goes on with it, and undoes another
+  gate [STAGE…] checks and tests all there is, or only the stages named
   wasm-target   makes steps in Rust buildable on this machine, if they are not
   guests        builds the example steps and the steps made for tests
 ";
@@ -39,8 +45,10 @@ fn main() -> ExitCode {
 fn run(arguments: &[String]) -> Result<(), Problem> {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments.as_slice() {
+        ["demo"] => demo::run(),
+        ["gate", stages @ ..] => gate::run(stages),
         ["wasm-target"] => wasm_target::ensure().map(drop),
-        ["guests"] => guests::build(),
+        ["guests"] => guests::build(&[guests::PLUGINS, guests::GUESTS]),
         [] | ["help" | "--help" | "-h"] => {
             print!("{USAGE}");
             Ok(())

@@ -40,7 +40,7 @@ fn find() -> Option<Compiler> {
 }
 
 /// Where the machine's owner says that rustup installs nothing on its own, neither does this.
-fn may_use_rustup() -> bool {
+pub(crate) fn may_use_rustup() -> bool {
     env::var_os("RUSTUP_AUTO_INSTALL").is_none_or(|value| value != "0")
 }
 
