@@ -19,6 +19,7 @@ mod runs;
 mod show;
 mod text;
 mod try_step;
+mod verify;
 mod view;
 
 use clap::{Parser, Subcommand};
@@ -73,6 +74,8 @@ enum Command {
     Inspect(inspect::Arguments),
     /// Build steps into components.
     Build(build::Arguments),
+    /// Check everything that is kept: checksums, folds, and the rules of recovery.
+    Verify,
     /// Call a component once, without a run, and show what it does.
     Try(try_step::Arguments),
 }
@@ -124,6 +127,7 @@ async fn dispatch(command: Command, context: &Context) -> Result<ExitCode, Compl
         Command::Signal(arguments) => act::signal(arguments, context).await,
         Command::Inspect(arguments) => inspect::run(&arguments, context),
         Command::Build(arguments) => build::run(&arguments, context),
+        Command::Verify => verify::run(context).await,
         Command::Try(arguments) => try_step::run(arguments, context).await,
     }
 }

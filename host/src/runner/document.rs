@@ -145,6 +145,19 @@ pub struct RowDocument {
     pub failure: Option<FailureDocument>,
 }
 
+/// What `verify` has checked and found.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Verification {
+    /// Runs.
+    pub runs: u64,
+    /// Their events.
+    pub events: u64,
+    /// Their log lines.
+    pub log_lines: u64,
+    /// What is wrong; empty where nothing is.
+    pub problems: Vec<String>,
+}
+
 /// One event as `events` tells it: `seq` and `at`, then the event's own fields.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct EventDocument {

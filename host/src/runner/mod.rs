@@ -9,12 +9,14 @@ mod document;
 mod evaluator;
 mod explain;
 mod loaded;
+mod meddler;
 mod parked;
 mod shared;
 mod socket;
 mod update;
 
 pub use checking::{Checking, Tried, TryCall, TryLine};
+pub use document::Verification;
 pub use document::{
     Amounts, EventDocument, FailureDocument, LogDocument, RowDocument, StepSummary, Summary,
     UsageSummary, rfc3339,
@@ -23,6 +25,7 @@ pub use explain::{Explanation, Next, Reason};
 pub use loaded::{
     CheckedManifest, ComponentRefused, LoadFailed, ManifestRefused, component_file, read_manifest,
 };
+pub use meddler::{CallGuest, Meddler};
 pub use piton_core::Timestamp;
 pub use shared::{ATTEMPTS_MAX, HostFailure, Settings};
 pub use socket::{
@@ -36,7 +39,7 @@ use crate::journal::{Opened, Query, RunRecords, Tail};
 use crate::manifest::{Complaint, InputMistake};
 use carry::{Carried, Carrier, Rest, Wake};
 use loaded::Loaded;
-use piton_core::{Input, InstanceId, Refusal, Run, RunId, RunStatus, StepIndex};
+use piton_core::{checker, Input, InstanceId, Refusal, Run, RunId, RunStatus, StepIndex};
 use shared::Shared;
 use std::path::Path;
 use std::sync::Arc;
@@ -280,6 +283,66 @@ impl Host {
         let folded = off_the_loop(move || host.fold_events(run, &records)).await;
         let (_, folded, events) = folded.map_err(SayFailed::Host)?;
         Ok(explain::explain(&folded, &events, holder))
+    }
+
+    /// Checks everything that is kept: each checksum and chain, each run's fold, and the rules of
+    /// recovery over its events.
+    ///
+    /// # Errors
+    /// [`HostFailure`] at the first damage to the store itself.
+    pub async fn verify(&self) -> Result<Verification, HostFailure> {
+        let host = self.clone();
+        off_the_loop(move || host.verify_now()).await
+    }
+
+    fn verify_now(&self) -> Result<Verification, HostFailure> {
+        let read = self.shared.journal.verify()?;
+        let mut problems = Vec::new();
+        let mut before = None;
+        loop {
+            let query = Query { status: None, pipeline: None, before, limit: 1_000 };
+            let page = self.shared.journal.list(&query)?;
+            for row in &page.rows {
+                problems.extend(self.verify_run(row.run));
+            }
+            before = page.next;
+            if before.is_none() {
+                break;
+            }
+        }
+        Ok(Verification {
+            runs: read.runs,
+            events: read.records,
+            log_lines: read.log_lines,
+            problems,
+        })
+    }
+
+    /// What is wrong with one run.
+    fn verify_run(&self, run: RunId) -> Vec<String> {
+        let records = match self.shared.journal.records(run) {
+            Ok(Some(records)) => records,
+            Ok(None) => return vec![format!("run {run} is listed, but has no events")],
+            Err(error) => return vec![error.to_string()],
+        };
+        let (_, folded, events) = match self.fold_events(run, &records) {
+            Ok(folded) => folded,
+            Err(failure) => return vec![failure.message],
+        };
+        let mut problems = Vec::new();
+        // Ended by its own events and by its row: whoever lists runs must not be told otherwise.
+        if folded.status() != records.row.status {
+            let (row, fold) = (records.row.status.word(), folded.status().word());
+            problems.push(format!("run {run} is listed as {row}, but its events say {fold}"));
+        }
+        let found = checker::check(checker::Records {
+            pipeline: folded.pipeline(),
+            journal: &events,
+            world: None,
+            spent: Some(&folded.ledger().spent),
+        });
+        problems.extend(found.violations.iter().map(|violation| format!("run {run}: {violation}")));
+        problems
     }
 
     /// Rows of runs, newest first.

@@ -45,6 +45,7 @@ impl Host {
                 let lines = self.log_lines(id, step.as_deref()).await;
                 Answer::Logs(lines.map_err(|error| refused(error, &run))?)
             }
+            Ask::Verify => Answer::Verified(self.verify().await.map_err(of_host)?),
             Ask::Act { run, act } => {
                 let id = self.find_run(&run)?;
                 let said = self.say(id, |folded| input_of(&act, folded, by)).await;

@@ -2,7 +2,7 @@
 //! a line for each update.
 //! Both sides are the same version of piton by the user's own hand; there is no older one to know.
 
-use crate::runner::document::{EventDocument, LogDocument, RowDocument, Summary};
+use crate::runner::document::{EventDocument, LogDocument, RowDocument, Summary, Verification};
 use crate::runner::explain::Explanation;
 use crate::runner::update::Update;
 use serde::{Deserialize, Serialize};
@@ -54,6 +54,8 @@ pub enum Ask {
         /// Of this step only.
         step: Option<String>,
     },
+    /// Checks everything that is kept.
+    Verify,
     /// Does something to a run.
     Act {
         /// An id, the beginning of one, or `last`.
@@ -161,6 +163,8 @@ pub enum Answer {
     Events(Vec<EventDocument>),
     /// A run's log lines.
     Logs(Vec<LogDocument>),
+    /// What was checked, and what is wrong.
+    Verified(Verification),
     /// It is done, and recorded.
     Done {
         /// The run.
