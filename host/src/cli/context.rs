@@ -65,6 +65,7 @@ impl Context {
                     let _ = writeln!(std::io::stderr(), "{notice}");
                 }
             }),
+            meddler: None,
         }
     }
 

@@ -2,6 +2,7 @@
 //! Tells its run how it ended; never decides what that means, and never touches the journal.
 
 use super::carry::Wake;
+use super::meddler::CallGuest;
 use super::shared::Shared;
 use super::update::Update;
 use crate::journal::{LogChannel, LogLine};
@@ -117,9 +118,17 @@ async fn call(
         memos_kept,
     };
     let for_guest: Arc<dyn Services> = Arc::clone(&services) as Arc<dyn Services>;
-    let ended = match shared.sandbox() {
-        Ok(sandbox) => sandbox.call(&program, call, for_guest).await,
-        Err(failure) => not_called(End::Host(HostEnd::Lost, failure.to_string())),
+    let call_guest: CallGuest<'_> = Box::new(|call| {
+        Box::pin(async {
+            match shared.sandbox() {
+                Ok(sandbox) => sandbox.call(&program, call, for_guest).await,
+                Err(failure) => not_called(End::Host(HostEnd::Lost, failure.to_string())),
+            }
+        })
+    });
+    let ended = match shared.meddler() {
+        None => call_guest(call).await,
+        Some(meddler) => meddler.meddle(call, call_guest).await,
     };
     if ended.logs_cut_bytes > 0 {
         services.host_says(format!("{} bytes of its output were cut off", ended.logs_cut_bytes));

@@ -3,6 +3,7 @@
 
 use super::carry::{Carried, Rest, Wake};
 use super::loaded::{LoadFailed, Loaded};
+use super::meddler::Meddler;
 use super::parked::Parked;
 use crate::journal::{
     AppendError, Batch, ComponentStore, DataDir, Journal, JournalError, LogLine, OpenError, Opened,
@@ -25,6 +26,8 @@ pub struct Settings {
     pub attempts_max: u32,
     /// Called with what an operator may want to know about the sandbox.
     pub notify: Arc<dyn Fn(Notice) + Send + Sync>,
+    /// Stands between runs and their guests. Default: nobody does.
+    pub meddler: Option<Arc<dyn Meddler>>,
 }
 
 /// The default of [`Settings::attempts_max`].
@@ -146,6 +149,10 @@ impl Shared {
             .sandbox
             .get_or_init(|| make_sandbox(self.data.path(), &self.secret, &self.settings));
         made.as_ref().map_err(Clone::clone)
+    }
+
+    pub(crate) fn meddler(&self) -> Option<&dyn Meddler> {
+        self.settings.meddler.as_deref()
     }
 
     /// Keeps a content in the component store.
