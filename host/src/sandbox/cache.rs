@@ -15,12 +15,15 @@ use std::io::{ErrorKind, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
 /// What the MAC is for, so that no other use of the same key can be taken for it.
 const DOMAIN: &[u8] = b"piton compiled code 1\0";
 const MAC_BYTES: usize = 32;
+/// No compilation takes so long: a draft of this age has nobody who works on it.
+const DRAFT_AGE_MAX: Duration = Duration::from_secs(3_600);
 
 /// The folder of compiled code.
 pub(super) struct Cache {
@@ -59,6 +62,7 @@ impl Cache {
                 dir.display()
             )));
         }
+        sweep(dir).map_err(trouble)?;
         let mut hasher = Fingerprint(Sha256::new());
         engine.precompile_compatibility_hash().hash(&mut hasher);
         let fingerprint = hasher.0.finalize().into();
@@ -166,6 +170,20 @@ impl Cache {
 fn unfit(error: &wasmtime::Error) -> LoadError {
     let text = format!("{error:#}");
     if error.is::<std::io::Error>() { LoadError::Host(text) } else { LoadError::Invalid(text) }
+}
+
+/// Removes what hosts that died left of drafts. Only a draft's name has a dot before its extension.
+fn sweep(dir: &Path) -> std::io::Result<()> {
+    for entry in fs::read_dir(dir)? {
+        let path = entry?.path();
+        let is_draft = path.file_stem().is_some_and(|stem| stem.as_encoded_bytes().contains(&b'.'));
+        // Another process may be making it right now, or sweep it at the same time.
+        let age = |path: &Path| path.metadata().ok()?.modified().ok()?.elapsed().ok();
+        if is_draft && age(&path).is_some_and(|age| age > DRAFT_AGE_MAX) {
+            let _ = fs::remove_file(&path);
+        }
+    }
+    Ok(())
 }
 
 /// Whether only this user, or root, can have written it.

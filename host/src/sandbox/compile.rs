@@ -58,8 +58,11 @@ impl Workshop {
         fs::write(&input, bytes).map_err(|error| trouble(&input, &error))?;
         let _place = self.wait_for_place();
         let compiled = self.run(exe, &input, output);
-        // Where it stays, the cache's next cleaning takes it.
+        // What stays is swept away when the cache is opened the next time.
         let _ = fs::remove_file(&input);
+        if compiled.is_err() {
+            let _ = fs::remove_file(output);
+        }
         compiled
     }
 

@@ -205,6 +205,26 @@ fn code_that_this_host_did_not_make_is_made_anew() {
 }
 
 #[test]
+fn only_old_drafts_are_swept_away() {
+    let folder = folder();
+    let code = folder.path().join("code");
+    let (first, _) = sandbox(folder.path(), |_| ());
+    load(&first, &Wat::echo().bytes()).expect("the guest should load");
+    for name in ["digest.1.0.draft", "digest.1.0.input", "digest.1.0.mac", "digest.2.0.draft"] {
+        let file = fs::File::create(code.join(name)).expect("a file should be made");
+        if name.starts_with("digest.1") {
+            let old = std::time::SystemTime::UNIX_EPOCH;
+            file.set_modified(old).expect("it should be ours");
+        }
+    }
+    let (second, notices) = sandbox(folder.path(), |_| ());
+    load(&second, &Wat::echo().bytes()).expect("the guest should load");
+    assert_eq!(compilations(&notices), 0, "compiled code should stay");
+    let left = fs::read_dir(&code).expect("the folder should be there").count();
+    assert_eq!(left, 3, "its two files, and the young draft");
+}
+
+#[test]
 fn a_folder_that_others_may_write_is_refused() {
     let folder = folder();
     let code = folder.path().join("code");
