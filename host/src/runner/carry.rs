@@ -35,6 +35,8 @@ pub(crate) enum Wake {
     },
     /// Somebody says something to the run.
     Say { input: Input, reply: oneshot::Sender<Result<(), Refusal>> },
+    /// A moment was reached at which something is due.
+    Time,
     /// Somebody wants to know where the run stands.
     Stand { reply: oneshot::Sender<Box<Summary>> },
     /// The host leaves: nothing more is started.
@@ -264,8 +266,7 @@ impl Carrier {
                 wake = self.inbox.recv() => return wake,
                 () = tokio::time::sleep(due_in) => {
                     if timer.is_some_and(|at| at <= self.shared.now()) {
-                        let (reply, _) = oneshot::channel();
-                        return Some(Wake::Say { input: Input::TimeReached, reply });
+                        return Some(Wake::Time);
                     }
                 }
             }
@@ -276,10 +277,12 @@ impl Carrier {
         let now = self.shared.now();
         let mut replies = Replies::default();
         let mut events = Vec::new();
+        let is_time = wakes.iter().any(|wake| matches!(wake, Wake::Time));
         for wake in wakes {
             events.extend(self.take_in(wake, now, &mut replies));
         }
-        self.is_settled = events.is_empty();
+        // A moment that brought nothing would come again at once.
+        self.is_settled = events.is_empty() && (is_time || self.is_settled);
         self.record(events, now).await?;
         replies.summaries(&self.run);
         replies.send();
@@ -317,6 +320,7 @@ impl Carrier {
                 replies.said.push((reply, answer));
                 events
             }
+            Wake::Time => self.decide(Input::TimeReached, now).unwrap_or_default(),
             Wake::Stand { reply } => {
                 replies.asked.push(reply);
                 Vec::new()
