@@ -7,6 +7,7 @@
 //! Never sleeps and never reads a clock; the same choices always tell the same story.
 
 mod choose;
+mod drawn;
 mod evaluate;
 mod host;
 mod mutant;
@@ -19,6 +20,7 @@ mod words;
 mod world;
 
 pub use choose::{Choose, Drawn, Exhaustive};
+pub use drawn::draw_story;
 pub use evaluate::StubEvaluate;
 pub use mutant::Mutant;
 pub use pipelines::draw_pipeline;

@@ -80,6 +80,8 @@ pub struct DrawnSteps {
     pub failing: u32,
     /// The ways in which they do.
     pub endings: Vec<Ending>,
+    /// How many calls end badly at most.
+    pub failures_max: usize,
     /// Whether calls take time, cost something and leave memos.
     pub is_varied: bool,
     effects: BTreeMap<InstanceId, bool>,
@@ -89,7 +91,13 @@ impl DrawnSteps {
     /// Steps that fail so often, in these ways.
     pub fn new(failing: u32, endings: impl Into<Vec<Ending>>) -> Self {
         let endings = endings.into();
-        Self { failing, endings, is_varied: true, effects: BTreeMap::new() }
+        Self {
+            failing,
+            endings,
+            failures_max: usize::MAX,
+            is_varied: true,
+            effects: BTreeMap::new(),
+        }
     }
 
     /// Steps of a small world: all calls take a second and cost the same.
@@ -99,9 +107,11 @@ impl DrawnSteps {
 
     /// How the call ends; none: not in time.
     fn end(&mut self, pipeline: &Pipeline, call: &Call, choose: &mut dyn Choose) -> Option<End> {
-        if self.endings.is_empty() || !choose.happens(self.failing) {
+        let may_fail = self.failures_max > 0 && !self.endings.is_empty();
+        if !(may_fail && choose.happens(self.failing)) {
             return Some(self.good_end(call));
         }
+        self.failures_max -= 1;
         let ending = self.endings[choose.pick(self.endings.len())];
         if call.phase == Phase::Execute {
             // Only a step that can be asked shows whether it had its effect.

@@ -26,6 +26,10 @@ pub struct Faults {
     pub crash: u32,
     /// How many times it dies at most.
     pub crashes_max: usize,
+    /// How long it may be dead.
+    pub downtimes: Vec<Duration>,
+    /// How many times in a thousand it comes back and may start nothing at first.
+    pub leaving: u32,
     /// How many times in a thousand somebody says something, sensible or not.
     pub meddling: u32,
     /// How many rests a run may come to before everything succeeds.
@@ -42,6 +46,8 @@ impl Faults {
         Self {
             crash: 0,
             crashes_max: 0,
+            downtimes: Vec::new(),
+            leaving: 0,
             meddling: 0,
             rests_max: 6,
             inputs_max: 2_000,
@@ -237,16 +243,16 @@ impl Teller<'_> {
         while has_died && self.problems.is_empty() {
             self.world.cut_off();
             self.crashes.push(self.journal.len());
-            let spans = [0, 1_000, 600_000, 200_000_000];
-            let span =
-                spans[self.choose.pick(if self.telling.faults.meddling > 0 { 4 } else { 1 })];
-            self.now = self.now.after(Duration::from_millis(span));
+            let downtimes = &self.telling.faults.downtimes;
+            if !downtimes.is_empty() {
+                self.now = self.now.after(downtimes[self.choose.pick(downtimes.len())]);
+            }
             self.fence += 1;
             self.recover();
             if !self.run.is_started() || self.run.is_finished() {
                 return;
             }
-            self.may_start = !self.choose.happens(self.telling.faults.meddling);
+            self.may_start = !self.choose.happens(self.telling.faults.leaving);
             has_died = self.commit(Input::HostRestarted);
             if !std::mem::replace(&mut self.may_start, true) && !has_died {
                 has_died = self.commit(Input::TimeReached);
