@@ -596,3 +596,6 @@ struct Ended {
     usage: Usage,
     log_cursor: u64,
 }
+
+#[cfg(test)]
+mod tests;

@@ -16,7 +16,7 @@ mod pipelines;
 mod problem;
 mod steps;
 mod story;
-mod words;
+pub(crate) mod words;
 mod world;
 
 pub use choose::{Choose, Drawn, Exhaustive};

@@ -26,7 +26,7 @@ impl fmt::Display for Story {
 }
 
 /// What an event is about, without what makes it long.
-fn words(pipeline: &Pipeline, event: &Event) -> String {
+pub(crate) fn words(pipeline: &Pipeline, event: &Event) -> String {
     let name = |instance: &InstanceId| {
         let name = &pipeline.step(instance.step).name;
         instance.element.map_or_else(|| name.clone(), |element| format!("{name}[{element}]"))
