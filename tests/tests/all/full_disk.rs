@@ -1,0 +1,70 @@
+//! A disk that fills up in mid-run: the host stops, says so, and goes on once there is space.
+
+use piton_tests::{Chain, Home, Moment, Shim};
+use std::process::Command;
+
+/// Every write to the journal finds no space, from the first, the second, the third … on. Works
+/// for any user on any machine.
+#[test]
+fn a_full_disk_stops_and_resume_goes_on() {
+    let home = Home::with(Chain::new(4, 0).manifest());
+    let shim = Shim::build(&home);
+    home.run(&["run", "pipeline.toml"]).expect_code(0);
+    for count in 1..2_000 {
+        let key = format!("at-{count}");
+        let start = ["run", "--json", "--key", &key, "pipeline.toml"];
+        let stopped = home.piton(&start).with_shim(&shim, Moment::FullAfterWrite(count)).run();
+        if stopped.code == Some(0) {
+            assert!(count > 5, "it stopped at fewer than {count} places");
+            return;
+        }
+        assert_eq!(stopped.code, Some(1), "full after {count} writes\n{stopped}");
+        let says_why = stopped.stderr.contains("full") || stopped.stderr.contains("space");
+        assert!(says_why, "full after {count} writes\n{stopped}");
+        let end = match home.run_of_key(&key) {
+            Some(run) => home.run(&["resume", "--json", &run]),
+            None => home.run(&start),
+        };
+        let summary = end.expect_code(0).json();
+        assert_eq!(summary["output"]["n"], 4);
+        home.story(summary["run"].as_str().expect("a run should have an id")).check(1);
+    }
+    panic!("it never ran undisturbed");
+}
+
+/// The same on a real disk that is full, where the system lets this user have one of their own.
+#[test]
+fn a_really_full_disk_stops_and_resume_goes_on() {
+    let chain = Chain { each: "", last_input: "pad = 1_000_000", ..Chain::new(4, 0) };
+    let home = Home::with(
+        chain
+            .manifest()
+            .replace("takes_ms = 0", "takes_ms = 0, pad = 400_000")
+            .replace("pad = 400_000, pad = 1_000_000", "pad = 1_000_000"),
+    );
+    std::fs::create_dir(home.data()).expect("a folder should be made");
+    let script = r#"
+mount -t tmpfs -o size=1500k,mode=700 none .piton || exit 77
+"$1" run --json pipeline.toml; echo "run: $?"
+mount -o remount,size=64m .piton || exit 78
+"$1" resume --json last; echo "resume: $?"
+"#;
+    let mut unshare = Command::new("unshare");
+    unshare.args(["--map-root-user", "--mount", "sh", "-c", script, "sh"]);
+    unshare.arg(piton_tests::binary()).current_dir(home.folder());
+    let Ok(output) = unshare.output() else { return };
+    let (stdout, stderr) =
+        (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    if !stdout.contains("run: ") {
+        println!("no disk of one's own here: {stderr}");
+        return;
+    }
+    assert!(stdout.contains("run: 1\n"), "{stdout}\n{stderr}");
+    assert!(stderr.contains("full"), "{stdout}\n{stderr}");
+    assert!(stdout.contains("resume: 0\n"), "{stdout}\n{stderr}");
+    assert!(stdout.contains(r#""status":"completed""#), "{stdout}\n{stderr}");
+    for number in 1..=4 {
+        let calls = home.calls().count(&Chain::step(number), "execute");
+        assert!(calls <= 2, "{calls} calls of step {number}\n{stdout}\n{stderr}");
+    }
+}

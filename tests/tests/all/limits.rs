@@ -1,0 +1,109 @@
+//! Steps that take what they can get: time, memory, output. Each is ended at its limit, and the
+//! word for its end says which; nothing else on the host notices.
+
+use piton_tests::{Chain, Home};
+use serde_json::Value;
+
+/// A pipeline of one attempt of the step that misbehaves in this way.
+fn misbehaving(how: &str, besides: &str) -> String {
+    format!(
+        r#"
+[pipeline]
+name = "misbehaving"
+[steps.it]
+component = "steps/misbehave"
+input = {{ how = "{how}" }}
+effect = "none"
+retry = {{ attempts = 1 }}
+{besides}
+"#
+    )
+}
+
+/// Runs it and checks how its one attempt ended.
+#[track_caller]
+fn ends_as(how: &str, besides: &str, end: &str) -> Value {
+    let home = Home::with(misbehaving(how, besides));
+    let summary = home.run(&["run", "--json", "pipeline.toml"]).expect_code(3).json();
+    let run = summary["run"].as_str().expect("a run should have an id");
+    assert_eq!(home.story(run).ends("it", "execute"), [end], "{summary}");
+    assert_eq!(summary["failure"]["end"], end);
+    summary
+}
+
+#[test]
+fn an_endless_loop_holds_up_nobody_else() {
+    let home = Home::with(misbehaving("loop", r#"timeout = "6s""#));
+    home.write("chain.toml", Chain::new(5, 1).manifest());
+    // As many as there are cores, and more.
+    home.write("inputs.ndjson", "{}\n{}\n{}\n{}\n");
+    let mut looping = home.start(&["run", "--json", "--each", "inputs.ndjson", "pipeline.toml"]);
+    looping.wait_until("all loops are under way", |_| {
+        home.data().join("socket").exists() && home.runs().len() == 4
+    });
+    // The process that loops carries this run, too.
+    let other = home.run(&["run", "--json", "chain.toml"]).expect_code(0).json();
+    let looping = looping.finish().expect_code(3);
+    let loops = looping.json_lines();
+    assert_eq!(loops.len(), 4, "{looping}");
+    let ended = |summary: &Value| summary["finished_at"].as_str().expect("an end").to_owned();
+    for summary in loops {
+        assert_eq!(summary["failure"]["end"], "timed-out");
+        let run = summary["run"].as_str().expect("a run should have an id");
+        assert_eq!(home.story(run).ends("it", "execute"), ["timed-out"]);
+        assert!(ended(&other) < ended(&summary), "the other run had to wait");
+    }
+}
+
+#[test]
+fn each_kind_of_excess_has_its_word() {
+    ends_as("deep", "", "stack-overflow");
+    ends_as("loop", "fuel = 10_000_000", "out-of-fuel");
+    ends_as("sleep", r#"timeout = "300ms""#, "timed-out");
+    ends_as("trap", "", "trapped");
+    ends_as("panic", "", "trapped");
+    ends_as("exit", "", "trapped");
+    ends_as("memo-flood", "", "denied");
+    ends_as("nan", "", "invalid-output");
+    ends_as("bad-utf8", "", "invalid-output");
+    ends_as("deep-json", "", "invalid-output");
+    ends_as("big-failure", r#"memory = "1GiB""#, "invalid-output");
+}
+
+/// Runs a step that wants more memory than it may have beside one that keeps the host there, and
+/// returns the host's peak.
+fn peak_memory_mib(how: &str, memory: &str, end: &str) -> u64 {
+    let beside = "[steps.beside]\ncomponent = \"steps/counter\"\neffect = \"none\"\ninput = { takes_ms = 3_600_000 }\ntimeout = \"2h\"";
+    let home = Home::with(misbehaving(how, &format!("memory = \"{memory}\"\n{beside}")));
+    let mut running = home.start(&["run", "--json", "pipeline.toml"]);
+    let run = running.run_id();
+    running.wait_until("the attempt has ended", |_| {
+        !home.story(&run).ends("it", "execute").is_empty()
+    });
+    assert_eq!(home.story(&run).ends("it", "execute"), [end]);
+    running.peak_memory_bytes() >> 20
+}
+
+#[test]
+fn memory_growth_ends_at_its_limit() {
+    let peak = peak_memory_mib("grow", "64MiB", "out-of-memory");
+    // The limit, and what the host needs for itself.
+    assert!(peak < 64 + 128, "the host held {peak} MiB");
+}
+
+#[test]
+fn a_huge_output_is_refused_unread() {
+    let peak = peak_memory_mib("big-output", "1GiB", "invalid-output");
+    // The guest itself fills three times 100 MiB while it makes it; the host has no copy.
+    assert!(peak < 300 + 128, "the host held {peak} MiB");
+}
+
+#[test]
+fn floods_of_words_are_cut() {
+    for how in ["stdout-flood", "stderr-flood", "log-flood", "progress-flood"] {
+        let home = Home::with(misbehaving(how, r#"timeout = "60s""#));
+        home.run(&["run", "--json", "pipeline.toml"]).expect_code(0);
+        let logs = home.run(&["logs", "last"]).expect_code(0);
+        assert!(logs.stdout.len() < 4 << 20, "{how}: {} bytes of logs", logs.stdout.len());
+    }
+}

@@ -1,0 +1,18 @@
+//! All black-box tests, in one executable so that they are linked once: a module for each subject.
+//! Never tests a part of the host alone; that is done beside the part.
+
+mod concurrent_processes;
+mod crash;
+mod crash_exactly;
+mod damaged_journal;
+mod exit_codes;
+mod full_disk;
+mod grants;
+mod interrupt;
+mod keys;
+mod limits;
+mod mistakes;
+mod recovery;
+mod retry;
+mod snapshots;
+mod terminal;
