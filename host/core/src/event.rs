@@ -204,6 +204,34 @@ pub enum Event {
 }
 
 impl Event {
+    /// The step or element that it is about, where it is about one.
+    pub const fn instance(&self) -> Option<InstanceId> {
+        match self {
+            Self::AttemptStarted { instance, .. }
+            | Self::MemoRemembered { instance, .. }
+            | Self::AttemptEnded { instance, .. }
+            | Self::RetryScheduled { instance, .. }
+            | Self::StepFailed { instance, .. }
+            | Self::StepStuck { instance, .. }
+            | Self::UndoNotNeeded { instance }
+            | Self::Settled { instance, .. }
+            | Self::RetryRequested { instance, .. } => Some(*instance),
+            Self::StepSkipped { step }
+            | Self::MapStarted { step, .. }
+            | Self::MapEnded { step, .. }
+            | Self::WaitStarted { step, .. }
+            | Self::WaitEnded { step, .. } => Some(InstanceId::of(*step)),
+            Self::RunStarted { .. }
+            | Self::SignalReceived { .. }
+            | Self::TurnRequested { .. }
+            | Self::TurnRefused
+            | Self::RollbackStarted { .. }
+            | Self::CancelRequested { .. }
+            | Self::OutputFailed { .. }
+            | Self::RunFinished { .. } => None,
+        }
+    }
+
     /// Its word in the journal.
     pub const fn word(&self) -> &'static str {
         match self {

@@ -2,21 +2,24 @@
 //! [`Run::apply`] is the only way state changes. Never decides what happens next.
 
 mod apply;
+mod instance;
 mod signals;
+mod status;
 mod undo;
 
 pub use apply::ApplyError;
+pub use instance::{Instance, Knowledge, Outcome, PhaseState, Retry, UnderWay, Undo};
+pub use status::{RunStatus, StepStatus};
 
-use crate::end::{End, Failure, FailureKind, HostEnd};
+use crate::end::Failure;
 use crate::event::{Cause, StepFailure};
-use crate::id::{Digest, IdempotencyKey, InstanceId, Phase, RunId, StepIndex};
-use crate::ledger::{Ledger, Usage};
-use crate::pipeline::{Effect, Pipeline, RuleVerdict, Step};
+use crate::id::{Digest, InstanceId, Phase, RunId, StepIndex};
+use crate::ledger::Ledger;
+use crate::pipeline::{Pipeline, Step};
 use crate::value::{Json, Timestamp};
 use signals::Signals;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
 use undo::UndoOrder;
 
 /// One execution of a pipeline.
@@ -115,233 +118,6 @@ pub(crate) struct MapState {
     pub(crate) failed: u32,
     /// Tolerated elements whose undo has no outcome yet.
     pub(crate) undoing: u32,
-}
-
-/// One thing that is called: a step or an element of a map.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Instance {
-    /// What is called right now.
-    pub under_way: Option<UnderWay>,
-    /// A further call, and when it is due.
-    pub retry: Option<Retry>,
-    /// What is known about the effect of `execute`.
-    pub knowledge: Knowledge,
-    /// How the step ended going forward.
-    pub outcome: Option<Outcome>,
-    /// Its output, where one was recorded.
-    pub output: Option<Json>,
-    /// Why it failed, or why it is stuck.
-    pub failure: Option<StepFailure>,
-    /// In which phase it needs a person.
-    pub stuck: Option<Phase>,
-    /// How its undo ended.
-    pub undo: Option<Undo>,
-    /// What it remembered, by key.
-    pub memos: BTreeMap<String, String>,
-    /// What its attempts have spent.
-    pub ledger: Ledger,
-    /// Its item, where it is an element of a map.
-    pub item: Option<Json>,
-    phases: [PhaseState; 3],
-    /// Its place in the order of first starts, for ties in the order of undoing.
-    pub(crate) start_order: Option<u64>,
-    pub(crate) input_hash: Option<Digest>,
-    pub(crate) last_end: Option<End>,
-    /// What the attempt under way has reported durably.
-    attempt_usage: Usage,
-    /// What the last `execute` that was not recorded had cost, should `reconcile` still find it.
-    lost_usage: Usage,
-    pub(crate) last_started_at: Option<Timestamp>,
-}
-
-/// A call under way.
-#[derive(Debug, Clone, PartialEq)]
-pub struct UnderWay {
-    /// Which function.
-    pub phase: Phase,
-    /// 1-based within the phase.
-    pub attempt: u32,
-    /// When it started.
-    pub started_at: Timestamp,
-    /// When the host ends it.
-    pub deadline: Timestamp,
-    /// The phase's idempotency key.
-    pub key: IdempotencyKey,
-}
-
-/// A further call, not before its due time.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Retry {
-    /// Which function.
-    pub phase: Phase,
-    /// The number the attempt will have.
-    pub attempt: u32,
-    /// When.
-    pub due: Timestamp,
-    /// How long that is from when it was decided.
-    pub delay: Duration,
-}
-
-/// The counts of one phase that the limits of its retry policy are about.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct PhaseState {
-    /// Attempts started, lost ones included.
-    pub attempts: u32,
-    /// Of these, those that count against `attempts` of the policy.
-    pub counted: u32,
-    /// Those that ended as `retry-after`.
-    pub throttled: u32,
-    /// How many were lost with their host, in a row up to the last.
-    pub lost_in_a_row: u32,
-    /// Those that ended in a trap or at a limit of the guest.
-    pub faults: u32,
-    /// Those whose output was invalid.
-    pub invalid_outputs: u32,
-    /// When the first of those that count started.
-    pub first_started_at: Option<Timestamp>,
-    /// When the very first started.
-    pub key_first_used_at: Option<Timestamp>,
-    /// The wait before the last.
-    pub previous_delay: Option<Duration>,
-    /// The phase's idempotency key.
-    pub key: Option<IdempotencyKey>,
-}
-
-/// What is known about the effect of a step's `execute`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub enum Knowledge {
-    /// It never started.
-    #[default]
-    Untouched,
-    /// It has had no effect: the guest said so, or `reconcile`, or a person.
-    Clean,
-    /// It failed, and may have had an effect.
-    Perhaps,
-    /// An attempt was cut off: whether it had its effect can still be asked.
-    Unknown,
-    /// It was asked, and cannot be known.
-    Unknowable,
-    /// It happened, and its output is recorded.
-    Done,
-}
-
-/// How a step ended going forward.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
-    /// Its result is recorded.
-    Succeeded,
-    /// Its `when` was false.
-    Skipped,
-    /// It failed, and the run turns back.
-    Failed,
-    /// It failed, and the run goes on with a null.
-    FailedOnwards,
-    /// The element failed within its map's tolerance.
-    Tolerated,
-}
-
-/// How the undo of a step ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Undo {
-    /// `compensate` succeeded.
-    Compensated,
-    /// There was nothing to undo.
-    NotNeeded,
-    /// A person undid it.
-    Settled,
-}
-
-/// Where a run stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum RunStatus {
-    /// It goes forward.
-    Running,
-    /// It waits for a moment, a signal or an approval, and for nothing else.
-    Waiting,
-    /// It undoes what it did.
-    RollingBack,
-    /// All steps ended well.
-    Completed,
-    /// It turned back, and everything owed an undo has its outcome.
-    RolledBack,
-    /// It was cancelled, and everything owed an undo has its outcome, or its effects were kept.
-    Cancelled,
-    /// It needs a person.
-    Stuck,
-}
-
-impl RunStatus {
-    /// All of them.
-    pub const ALL: [Self; 7] = [
-        Self::Running,
-        Self::Waiting,
-        Self::RollingBack,
-        Self::Completed,
-        Self::RolledBack,
-        Self::Cancelled,
-        Self::Stuck,
-    ];
-
-    /// The word for it in the journal and on the command line.
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Running => "running",
-            Self::Waiting => "waiting",
-            Self::RollingBack => "rolling-back",
-            Self::Completed => "completed",
-            Self::RolledBack => "rolled-back",
-            Self::Cancelled => "cancelled",
-            Self::Stuck => "stuck",
-        }
-    }
-
-    /// Whether nothing can happen to the run any more.
-    pub const fn is_final(self) -> bool {
-        matches!(self, Self::Completed | Self::RolledBack | Self::Cancelled)
-    }
-}
-
-/// Where a step stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum StepStatus {
-    /// It has not begun.
-    Pending,
-    /// An attempt is under way.
-    Running,
-    /// It waits for a moment, a signal or an approval.
-    Waiting,
-    /// A further attempt is due later.
-    Retrying,
-    /// Its result is recorded.
-    Succeeded,
-    /// It failed.
-    Failed,
-    /// Its `when` was false.
-    Skipped,
-    /// It is being undone.
-    Compensating,
-    /// It was undone.
-    Compensated,
-    /// It needs a person.
-    Stuck,
-}
-
-impl StepStatus {
-    /// The word for it on the command line.
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Pending => "pending",
-            Self::Running => "running",
-            Self::Waiting => "waiting",
-            Self::Retrying => "retrying",
-            Self::Succeeded => "succeeded",
-            Self::Failed => "failed",
-            Self::Skipped => "skipped",
-            Self::Compensating => "compensating",
-            Self::Compensated => "compensated",
-            Self::Stuck => "stuck",
-        }
-    }
 }
 
 impl Run {
@@ -594,109 +370,6 @@ impl Run {
         }
     }
 
-    /// What may have had an effect that was not undone, in the order of the pipeline.
-    pub fn effects_that_stay(&self) -> Vec<InstanceId> {
-        let stays = |instance: &InstanceId| {
-            let found = self.instance(*instance);
-            let step = self.step_of(*instance);
-            let may_have = step.calls_as(*instance) && step.effect != Effect::None;
-            may_have && found.may_have_had_an_effect() && found.undo.is_none()
-        };
-        self.instances().into_iter().filter(stays).collect()
-    }
-
-    /// Where the run stands.
-    pub fn status(&self) -> RunStatus {
-        if let Some(finished) = &self.finished {
-            return finished.status;
-        }
-        let goes_on = !self.under_way.is_empty() || self.has_retry_ahead() || !self.undo.is_idle();
-        if self.rollback.is_some() {
-            let is_stuck = !goes_on && !self.stuck.is_empty();
-            return if is_stuck { RunStatus::Stuck } else { RunStatus::RollingBack };
-        }
-        let begins = self.turn_wanted.is_none()
-            && !self.cancel_keeping_effects
-            && !(self.ready.is_empty() && self.open_maps.is_empty());
-        if goes_on || begins {
-            RunStatus::Running
-        } else if !self.stuck.is_empty() || self.output_failure.is_some() {
-            RunStatus::Stuck
-        } else if !self.waiting.is_empty() {
-            RunStatus::Waiting
-        } else {
-            RunStatus::Running
-        }
-    }
-
-    fn has_retry_ahead(&self) -> bool {
-        if self.turn_wanted.is_none() {
-            return self.retries > 0;
-        }
-        let mut timers = self.timers.iter();
-        timers.any(|(_, timer)| matches!(timer, Timer::Retry(_)) && !self.is_held(*timer))
-    }
-
-    /// Where a step stands; of a map, where the whole stands.
-    pub fn step_status(&self, step: StepIndex) -> StepStatus {
-        let state = self.step_state(step);
-        let Some(map) = &state.map else {
-            if state.waiting.is_some() && self.rollback.is_none() && self.finished.is_none() {
-                return StepStatus::Waiting;
-            }
-            return self.instance_status(InstanceId::of(step));
-        };
-        let statuses: Vec<StepStatus> = (0..map.elements.len())
-            .map(|n| self.instance_status(InstanceId::element(step, n as u32)))
-            .collect();
-        let any = |wanted: StepStatus| statuses.contains(&wanted);
-        for first in [StepStatus::Stuck, StepStatus::Compensating, StepStatus::Running] {
-            if any(first) {
-                return first;
-            }
-        }
-        let has_turned = self.rollback.is_some();
-        if has_turned && any(StepStatus::Compensated) && !any(StepStatus::Succeeded) {
-            return StepStatus::Compensated;
-        }
-        match state.whole.outcome {
-            Some(Outcome::Succeeded) => StepStatus::Succeeded,
-            // Cut off or dropped when the run turned back or ended.
-            _ if has_turned || self.is_finished() => StepStatus::Failed,
-            _ if any(StepStatus::Retrying) => StepStatus::Retrying,
-            _ => StepStatus::Running,
-        }
-    }
-
-    /// Where one instance stands.
-    pub fn instance_status(&self, instance: InstanceId) -> StepStatus {
-        let found = self.instance(instance);
-        if found.stuck.is_some() {
-            return StepStatus::Stuck;
-        }
-        let is_undoing = self.undo.is_active(instance);
-        if is_undoing || self.undo.is_ready(instance, found.start_order) {
-            return StepStatus::Compensating;
-        }
-        if found.under_way.is_some() {
-            return StepStatus::Running;
-        }
-        if found.retry.is_some() && !self.is_finished() {
-            return StepStatus::Retrying;
-        }
-        let was_undone = matches!(found.undo, Some(Undo::Compensated | Undo::Settled));
-        match found.outcome {
-            Some(Outcome::Succeeded) if was_undone => StepStatus::Compensated,
-            Some(Outcome::Succeeded) => StepStatus::Succeeded,
-            Some(Outcome::Skipped) => StepStatus::Skipped,
-            Some(_) => StepStatus::Failed,
-            None if was_undone => StepStatus::Compensated,
-            // Cut off or dropped when the run turned back.
-            None if found.has_started() => StepStatus::Failed,
-            None => StepStatus::Pending,
-        }
-    }
-
     pub(crate) fn step_of(&self, instance: InstanceId) -> &Step {
         self.pipeline.step(instance.step)
     }
@@ -722,61 +395,5 @@ impl Run {
 
     fn begun(&self) -> &Started {
         self.started.as_ref().expect("a run should be asked only once it has started")
-    }
-}
-
-impl Instance {
-    /// The counts of a phase.
-    pub fn phase(&self, phase: Phase) -> &PhaseState {
-        &self.phases[phase as usize]
-    }
-
-    /// Whether `execute` was ever started.
-    pub fn has_started(&self) -> bool {
-        self.phase(Phase::Execute).attempts > 0
-    }
-
-    /// How the last attempt ended.
-    pub fn last_end(&self) -> Option<&End> {
-        self.last_end.as_ref()
-    }
-
-    /// Whether what is known leaves room for an effect.
-    pub fn may_have_had_an_effect(&self) -> bool {
-        !matches!(self.knowledge, Knowledge::Untouched | Knowledge::Clean)
-    }
-
-    /// Whether an attempt's outcome is unknown, and may stay so.
-    pub(crate) fn is_cut_off(&self) -> bool {
-        matches!(self.knowledge, Knowledge::Unknown | Knowledge::Unknowable)
-    }
-
-    fn phase_mut(&mut self, phase: Phase) -> &mut PhaseState {
-        &mut self.phases[phase as usize]
-    }
-}
-
-/// What the end of an `execute` says about its effect, given what was known before.
-fn knowledge_after(before: Knowledge, end: &End, step: &Step) -> Knowledge {
-    let is_unknown = match end {
-        End::Succeeded(_) => return Knowledge::Done,
-        End::Reconciled(_) => return before,
-        End::Failed(failure) => {
-            let (_, verdict, _) = step.retry.for_code(&failure.code);
-            let is_unknown =
-                failure.kind == FailureKind::Unknown || verdict == Some(RuleVerdict::Unknown);
-            // Who cannot know, or is not believed, cannot be clean.
-            if failure.clean && !is_unknown {
-                return Knowledge::Clean;
-            }
-            is_unknown
-        }
-        End::Host(host_end, _) => *host_end != HostEnd::Denied,
-    };
-    // A step that only computes has nothing to ask about.
-    if is_unknown && step.effect != Effect::None {
-        Knowledge::Unknown
-    } else {
-        before.max(Knowledge::Perhaps)
     }
 }

@@ -88,7 +88,12 @@ impl<'a> Books<'a> {
         self.require(is_first != self.has_started, Rule::Order, None, "the first event");
         self.require(!self.finished, Rule::Order, None, "an event after the last");
         self.has_started = true;
-        self.enter_kind(at, event);
+        let steps = self.pipeline.steps.len();
+        if event.instance().is_none_or(|instance| (instance.step.0 as usize) < steps) {
+            self.enter_kind(at, event);
+        } else {
+            self.require(false, Rule::Order, None, "the pipeline has no such step");
+        }
         self.seq += 1;
     }
 

@@ -251,6 +251,15 @@ fn a_violation_says_what_and_where() {
 }
 
 #[test]
+fn a_step_that_is_not_there_is_found() {
+    let stranger = |journal: &mut Journal, _: &mut Vec<WorldCall>| {
+        let at = journal[1].0;
+        journal.insert(1, (at, Event::StepSkipped { step: StepIndex(99) }));
+    };
+    check_broken(stranger, Rule::Order);
+}
+
+#[test]
 fn a_journal_without_its_start_is_found() {
     let (pipeline, _, _) = sound();
     let event =
