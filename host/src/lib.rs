@@ -11,5 +11,6 @@
 pub mod build;
 pub mod journal;
 pub mod manifest;
+pub mod rehearsal;
 pub mod runner;
 pub mod sandbox;

@@ -13,6 +13,8 @@ mod follow;
 mod graph;
 mod inspect;
 mod logs;
+mod new;
+mod plan;
 mod resume;
 mod run;
 mod runs;
@@ -48,6 +50,8 @@ enum Command {
     Check(check::Arguments),
     /// Draw a manifest's steps and their order.
     Graph(graph::Arguments),
+    /// Tell where each failure of each step would lead.
+    Plan(plan::Arguments),
     /// List runs, newest first.
     Runs(runs::Arguments),
     /// Tell where a run stands.
@@ -72,6 +76,8 @@ enum Command {
     Signal(act::SignalArguments),
     /// Tell what a component is and which grants it needs.
     Inspect(inspect::Arguments),
+    /// Write a new step, in a language of your choice.
+    New(new::Arguments),
     /// Build steps into components.
     Build(build::Arguments),
     /// Check everything that is kept: checksums, folds, and the rules of recovery.
@@ -114,6 +120,7 @@ async fn dispatch(command: Command, context: &Context) -> Result<ExitCode, Compl
         Command::Resume(arguments) => resume::run(arguments, context).await,
         Command::Check(arguments) => check::run(&arguments, context).await,
         Command::Graph(arguments) => graph::run(&arguments, context),
+        Command::Plan(arguments) => plan::run(&arguments, context).await,
         Command::Runs(arguments) => runs::run(arguments, context).await,
         Command::Show(arguments) => show::run(arguments, context).await,
         Command::Explain(arguments) => explain::run(arguments, context).await,
@@ -126,6 +133,7 @@ async fn dispatch(command: Command, context: &Context) -> Result<ExitCode, Compl
         Command::Approve(arguments) => act::approve(arguments, context).await,
         Command::Signal(arguments) => act::signal(arguments, context).await,
         Command::Inspect(arguments) => inspect::run(&arguments, context),
+        Command::New(arguments) => new::run(&arguments, context),
         Command::Build(arguments) => build::run(&arguments, context),
         Command::Verify => verify::run(context).await,
         Command::Try(arguments) => try_step::run(arguments, context).await,
