@@ -16,16 +16,18 @@ fn root() -> &'static Path {
 /// # Panics
 /// Where it cannot be built.
 pub fn binary() -> &'static Path {
-    static BINARY: OnceLock<PathBuf> = OnceLock::new();
-    BINARY.get_or_init(|| match std::env::var_os("PITON_BINARY") {
-        Some(named) => PathBuf::from(named),
+    // What failed once fails for all: nobody waits for a second try.
+    static BINARY: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    let binary = BINARY.get_or_init(|| match std::env::var_os("PITON_BINARY") {
+        Some(named) => Ok(PathBuf::from(named)),
         None => build(),
-    })
+    });
+    binary.as_ref().unwrap_or_else(|said| panic!("the binary under test cannot be built:\n{said}"))
 }
 
 /// Builds it in the profile and target folder of this executable, which lies in
 /// `TARGET/PROFILE/deps`.
-fn build() -> PathBuf {
+fn build() -> Result<PathBuf, String> {
     let executable = std::env::current_exe().expect("an executable should know where it is");
     let profile = executable.ancestors().nth(2).expect("it should lie in `TARGET/PROFILE/deps`");
     let target = profile.parent().expect("a profile's folder should lie in the target folder");
@@ -39,9 +41,10 @@ fn build() -> PathBuf {
         }
     }
     let output = cargo.output().expect("cargo should start");
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "the binary under test cannot be built:\n{said}");
-    profile.join("piton")
+    if !output.status.success() {
+        return Err(String::from_utf8_lossy(&output.stderr).into_owned());
+    }
+    Ok(profile.join("piton"))
 }
 
 /// The folder of a step that was built: one of `tests/guests`, or else of `plugins`.
