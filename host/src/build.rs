@@ -4,25 +4,25 @@
 //! handed in, and what is missing is an error that names the one command that brings it.
 
 mod artifact;
+mod c;
+mod child;
+mod javascript;
+mod python;
+mod rust;
 mod toolchain;
+mod tools;
 
 use std::fmt;
 use std::fs;
-use std::io::{self, BufRead, BufReader, Read};
+use std::io;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::thread;
-use std::time::SystemTime;
 
-use serde_json::Value;
+use toolchain::TARGET;
 
-use artifact::Artifact;
-use toolchain::{Compiler, TARGET};
-
-/// Where a private toolchain for the wasm target may be, besides above the folder that is built.
+/// Where tools may be that are neither in the step's folder nor on the search path.
 #[derive(Clone, Debug, Default)]
 pub struct Toolchains {
-    /// A folder that somebody named, in `PITON_WASM_TOOLCHAIN` for example. It comes first.
+    /// A Rust toolchain that somebody named, in `PITON_WASM_TOOLCHAIN` for example. It comes first.
     pub private: Option<PathBuf>,
     /// A file or folder to look above, after the step's own folder: the running executable.
     pub beside: Option<PathBuf>,
@@ -35,8 +35,8 @@ pub fn component_path(folder: &Path) -> PathBuf {
 }
 
 /// Tells whether a folder must be built: it has no component, or one that is older than a source.
-/// Sources are all files of the folder but those in `target` and hidden ones, and what the last build
-/// read besides: path dependencies, the workspace's manifest and lock file.
+/// Sources are all files of the folder but hidden ones and those that tools leave there (`target`,
+/// `node_modules`, `__pycache__`), and what the last build read besides: path dependencies, the workspace's manifest and lock file.
 pub fn is_stale(folder: &Path) -> bool {
     artifact::is_stale(folder)
 }
@@ -54,7 +54,10 @@ pub fn build(
     progress: &mut dyn FnMut(&str),
 ) -> Result<PathBuf, BuildError> {
     match language_of(folder) {
-        Some(Language::Rust) => build_rust(folder, toolchains, progress),
+        Some(Language::Rust) => rust::build(folder, toolchains, progress),
+        Some(Language::Python) => python::build(folder, toolchains, progress),
+        Some(Language::JavaScript) => javascript::build(folder, toolchains, progress),
+        Some(Language::C) => c::build(folder, toolchains, progress),
         None => Err(BuildError::NoLanguage { folder: folder.to_owned() }),
     }
 }
@@ -78,6 +81,20 @@ pub enum BuildError {
         manifest: PathBuf,
         /// What it makes instead.
         found: String,
+    },
+    /// A tool that the language needs is nowhere.
+    Missing {
+        /// The folder, as it was given.
+        folder: PathBuf,
+        /// What is missing.
+        tool: &'static str,
+        /// The command that brings it.
+        hint: &'static str,
+    },
+    /// The folder has no copy of the SDK, which a step in this language is built with.
+    NoSdk {
+        /// Where it should be.
+        sdk: PathBuf,
     },
     /// The language's own tool could not be started.
     NoTool {
@@ -108,16 +125,23 @@ impl BuildError {
     /// Returns what to do about it.
     pub fn hint(&self) -> Option<&'static str> {
         match self {
-            BuildError::NoLanguage { .. } => {
-                Some("a step in Rust has a `Cargo.toml`; a ready component is named by its file")
-            }
+            BuildError::NoLanguage { .. } => Some(
+                "a step has a `Cargo.toml`, `step.py`, `step.js`, `step.ts` or `step.c`; `piton new step NAME` writes one",
+            ),
             BuildError::NoTarget { .. } => Some(
                 "run `rustup target add wasm32-wasip2`, or `cargo xtask wasm-target` in a clone of piton",
             ),
             BuildError::NotOneComponent { .. } => Some(
                 "name the folder of one package, with `crate-type = [\"cdylib\"]` under `[lib]`",
             ),
-            BuildError::NoTool { .. } => Some("install Rust, or put its tools on the PATH"),
+            BuildError::Missing { hint, .. } => Some(hint),
+            BuildError::NoSdk { .. } => {
+                Some("`piton new step NAME` in another folder writes one; copy it from there")
+            }
+            BuildError::NoTool { tool: "cargo", .. } => {
+                Some("install Rust, or put its tools on the PATH")
+            }
+            BuildError::NoTool { .. } => None,
             BuildError::Refused { .. } | BuildError::File { .. } => None,
         }
     }
@@ -136,6 +160,12 @@ impl fmt::Display for BuildError {
             BuildError::NotOneComponent { manifest, found } => {
                 write!(f, "`{}` makes {found} and not one component", manifest.display())
             }
+            BuildError::Missing { folder, tool, .. } => {
+                write!(f, "`{}` needs {tool}, which is nowhere here", folder.display())
+            }
+            BuildError::NoSdk { sdk } => {
+                write!(f, "there is no copy of the SDK at `{}`", sdk.display())
+            }
             BuildError::NoTool { tool, source } => write!(f, "cannot start `{tool}`: {source}"),
             BuildError::Refused { folder, tool, output } => {
                 write!(f, "{tool} could not build `{}`\n{}", folder.display(), output.trim_end())
@@ -150,187 +180,59 @@ impl std::error::Error for BuildError {}
 #[derive(Clone, Copy, Debug)]
 enum Language {
     Rust,
+    Python,
+    JavaScript,
+    C,
 }
 
 /// A language is known by the file that its own tools start from.
-const LANGUAGES: [(&str, Language); 1] = [("Cargo.toml", Language::Rust)];
+const LANGUAGES: [(&str, Language); 5] = [
+    ("Cargo.toml", Language::Rust),
+    ("step.py", Language::Python),
+    ("step.js", Language::JavaScript),
+    ("step.ts", Language::JavaScript),
+    ("step.c", Language::C),
+];
 
 fn language_of(folder: &Path) -> Option<Language> {
     LANGUAGES.iter().find(|(file, _)| folder.join(file).is_file()).map(|(_, language)| *language)
 }
 
-fn build_rust(
-    folder: &Path,
-    toolchains: &Toolchains,
-    progress: &mut dyn FnMut(&str),
-) -> Result<PathBuf, BuildError> {
-    let began = SystemTime::now();
-    // Cargo's answers have absolute paths, and they are compared with this one.
-    let absolute = fs::canonicalize(folder)
-        .map_err(|source| BuildError::File { path: folder.to_owned(), source })?;
-    let compiler =
-        toolchain::find(&absolute, toolchains.private.as_deref(), toolchains.beside.as_deref())
-            .ok_or_else(|| BuildError::NoTarget { folder: folder.to_owned() })?;
-    let cargo = Cargo { folder, manifest: absolute.join("Cargo.toml"), compiler };
-    let package = cargo.package()?;
-    let wasm = cargo.build(&package, progress)?;
-    let lock = package.workspace.join("Cargo.lock");
-    let mut sources = artifact::sources_of_cargo(&wasm);
-    sources.extend([package.workspace.join("Cargo.toml"), lock.clone()]);
-    // Cargo may have written the lock file just now, before it read any source.
-    let lock_written = fs::metadata(&lock).and_then(|lock| lock.modified()).unwrap_or(began);
-    Artifact { wasm: &wasm, sources: &sources, as_of: began.max(lock_written) }
-        .place(folder)
-        .map_err(|source| BuildError::File { path: component_path(folder), source })?;
-    Ok(component_path(folder))
+/// The copy of the SDK that a step in Python, JavaScript or C has in its folder.
+const SDK: &str = "piton_step";
+
+/// The places of one build, for the languages whose tools leave all that to `piton build`.
+struct Site {
+    /// The folder without links, for tools that run elsewhere.
+    folder: PathBuf,
+    /// The SDK in it.
+    sdk: PathBuf,
+    /// A folder for what tools write on the way.
+    work: PathBuf,
 }
 
-/// The calls of cargo for one folder.
-struct Cargo<'a> {
-    /// As it was given, for messages.
-    folder: &'a Path,
-    manifest: PathBuf,
-    compiler: Compiler,
-}
-
-/// What cargo says about the package in the folder.
-struct Package {
-    workspace: PathBuf,
-    target_folder: PathBuf,
-}
-
-impl Cargo<'_> {
-    fn package(&self) -> Result<Package, BuildError> {
-        let mut command = self.command("metadata");
-        command.args(["--no-deps", "--format-version", "1"]);
-        let mut said = String::new();
-        let mut child = start(&mut command)?;
-        let errors = collect_lines(&mut child, &mut |line| said += line, &mut |_| {});
-        if !self.succeeded(&mut child)? {
-            return Err(self.refused(errors));
+impl Site {
+    fn prepare(folder: &Path) -> Result<Site, BuildError> {
+        let file = |path: &Path| {
+            let path = path.to_owned();
+            move |source| BuildError::File { path, source }
+        };
+        let absolute = fs::canonicalize(folder).map_err(file(folder))?;
+        let sdk = absolute.join(SDK);
+        if !sdk.join("step.wit").is_file() {
+            return Err(BuildError::NoSdk { sdk: folder.join(SDK) });
         }
-        let metadata: Value = serde_json::from_str(&said).unwrap_or_default();
-        let text = |key: &str| PathBuf::from(metadata[key].as_str().unwrap_or_default());
-        let components = self.components_in(&metadata)?;
-        match components {
-            1 => Ok(Package {
-                workspace: text("workspace_root"),
-                target_folder: text("target_directory"),
-            }),
-            _ => Err(self.not_one_component(format!("{components} libraries of type `cdylib`"))),
-        }
+        let work = absolute.join("target/build");
+        fs::create_dir_all(&work).map_err(file(&work))?;
+        Ok(Site { folder: absolute, sdk, work })
     }
 
-    /// Counts the libraries of the package that become a component.
-    fn components_in(&self, metadata: &Value) -> Result<usize, BuildError> {
-        let package = elements(&metadata["packages"])
-            .find(|package| {
-                package["manifest_path"].as_str().map(Path::new) == Some(&self.manifest)
-            })
-            .ok_or_else(|| self.not_one_component("a workspace".to_owned()))?;
-        let is_component =
-            |target: &&Value| elements(&target["crate_types"]).any(|kind| kind == "cdylib");
-        Ok(elements(&package["targets"]).filter(is_component).count())
-    }
-
-    /// Returns the path of the component that cargo made, or found to be up to date.
-    fn build(
-        &self,
-        package: &Package,
-        progress: &mut dyn FnMut(&str),
-    ) -> Result<PathBuf, BuildError> {
-        let mut command = self.command("build");
-        command.args(["--release", "--lib", "--target", TARGET]);
-        command.arg("--message-format=json-render-diagnostics");
-        if let Compiler::Private { .. } = &self.compiler {
-            // Cargo starts anew where two compilers share one folder.
-            command.arg("--target-dir").arg(package.target_folder.join("wasm-build"));
-        }
-        let mut made = Vec::new();
-        let mut child = start(&mut command)?;
-        let errors =
-            collect_lines(&mut child, &mut |line| made.extend(self.made_in(line)), progress);
-        if !self.succeeded(&mut child)? {
-            return Err(self.refused(errors));
-        }
-        match made.as_slice() {
-            [wasm] => Ok(wasm.clone()),
-            _ => Err(self.not_one_component(format!("{} .wasm files", made.len()))),
-        }
-    }
-
-    /// Reads one of cargo's messages: the components of this package that it tells of.
-    fn made_in(&self, line: &str) -> Vec<PathBuf> {
-        let message: Value = serde_json::from_str(line).unwrap_or_default();
-        let is_ours = message["reason"] == "compiler-artifact"
-            && message["manifest_path"].as_str().map(Path::new) == Some(&self.manifest);
-        elements(&message["filenames"])
-            .filter(|_| is_ours)
-            .filter_map(Value::as_str)
-            .map(PathBuf::from)
-            .filter(|file| file.extension().is_some_and(|extension| extension == "wasm"))
-            .collect()
-    }
-
-    fn command(&self, what: &str) -> Command {
-        let mut command = Command::new("cargo");
-        // In the folder, because that is where rustup and cargo look for their settings.
-        command.current_dir(self.manifest.parent().unwrap_or(Path::new(".")));
-        command.arg(what).arg("--manifest-path").arg(&self.manifest);
-        self.compiler.configure(&mut command);
-        command
-    }
-
-    fn succeeded(&self, child: &mut Child) -> Result<bool, BuildError> {
-        let status = child.wait().map_err(|source| BuildError::NoTool { tool: "cargo", source })?;
-        Ok(status.success())
-    }
-
-    fn refused(&self, output: String) -> BuildError {
-        BuildError::Refused { folder: self.folder.to_owned(), tool: "cargo", output }
-    }
-
-    fn not_one_component(&self, found: String) -> BuildError {
-        BuildError::NotOneComponent { manifest: self.folder.join("Cargo.toml"), found }
-    }
-}
-
-fn elements(value: &Value) -> impl Iterator<Item = &Value> {
-    value.as_array().into_iter().flatten()
-}
-
-fn start(command: &mut Command) -> Result<Child, BuildError> {
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    command.spawn().map_err(|source| BuildError::NoTool { tool: "cargo", source })
-}
-
-/// Reads both streams to their end and returns what came over standard error. They are read at the
-/// same time, because a child waits where nobody reads.
-fn collect_lines(
-    child: &mut Child,
-    on_output: &mut (dyn FnMut(&str) + Send),
-    on_error: &mut dyn FnMut(&str),
-) -> String {
-    let output = child.stdout.take().expect("standard output should be piped");
-    let errors = child.stderr.take().expect("standard error should be piped");
-    let mut said = String::new();
-    thread::scope(|scope| {
-        scope.spawn(|| for_each_line(output, on_output));
-        for_each_line(errors, &mut |line| {
-            on_error(line);
-            said += line;
-            said.push('\n');
-        });
-    });
-    said
-}
-
-/// Bytes that are no text are shown as such, and a stream that breaks is at its end.
-fn for_each_line(stream: impl Read, on_line: &mut (impl FnMut(&str) + ?Sized)) {
-    let mut stream = BufReader::new(stream);
-    let mut line = Vec::new();
-    while matches!(stream.read_until(b'\n', &mut line), Ok(length) if length > 0) {
-        on_line(String::from_utf8_lossy(&line).trim_end());
-        line.clear();
+    /// Returns the world of a step: it can tell what became of lost calls where one line of its source
+    /// says so.
+    fn world(&self, sources: &[&str], is_reconcile: fn(&str) -> bool) -> &'static str {
+        let texts =
+            sources.iter().filter_map(|name| fs::read_to_string(self.folder.join(name)).ok());
+        let can_reconcile = texts.into_iter().any(|text| text.lines().any(is_reconcile));
+        if can_reconcile { "reconcilable-plugin" } else { "plugin" }
     }
 }

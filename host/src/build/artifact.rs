@@ -29,14 +29,17 @@ fn modified(path: &Path) -> io::Result<SystemTime> {
     fs::metadata(path)?.modified()
 }
 
-/// Tells whether a file under the folder fits, besides `target` and hidden ones. Links to folders are
-/// not followed, so that this ends.
+/// What tools leave in a folder, besides hidden files. None of it is a source.
+const LEFT_BY_TOOLS: [&str; 3] = ["target", "node_modules", "__pycache__"];
+
+/// Tells whether a file under the folder fits, besides what tools left there. Links to folders are not
+/// followed, so that this ends.
 fn any_file(folder: &Path, fits: &dyn Fn(&Path) -> bool) -> bool {
     let Ok(entries) = fs::read_dir(folder) else { return false };
     entries.flatten().any(|entry| {
         let name = entry.file_name();
         let name = name.to_string_lossy();
-        if name == "target" || name.starts_with('.') {
+        if LEFT_BY_TOOLS.contains(&name.as_ref()) || name.starts_with('.') {
             return false;
         }
         match entry.file_type() {

@@ -1,0 +1,67 @@
+//! Owns how a tool is run and what it says is read.
+//! Never knows which tool it is.
+
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::thread;
+
+use super::BuildError;
+
+/// Runs a tool to its end; what it says on either stream goes to `progress`, line by line.
+///
+/// # Errors
+///
+/// [`BuildError::NoTool`] where it cannot be started, [`BuildError::Refused`] with all that it said where it
+/// fails.
+pub(super) fn run(
+    command: &mut Command,
+    tool: &'static str,
+    folder: &Path,
+    progress: &mut dyn FnMut(&str),
+) -> Result<(), BuildError> {
+    let mut said = String::new();
+    let mut child = start(command, tool)?;
+    let errors = collect_lines(&mut child, &mut |line| said = format!("{said}{line}\n"), progress);
+    let status = child.wait().map_err(|source| BuildError::NoTool { tool, source })?;
+    if status.success() {
+        return Ok(());
+    }
+    Err(BuildError::Refused { folder: folder.to_owned(), tool, output: said + &errors })
+}
+
+pub(super) fn start(command: &mut Command, tool: &'static str) -> Result<Child, BuildError> {
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.spawn().map_err(|source| BuildError::NoTool { tool, source })
+}
+
+/// Reads both streams to their end and returns what came over standard error. They are read at the
+/// same time, because a child waits where nobody reads.
+pub(super) fn collect_lines(
+    child: &mut Child,
+    on_output: &mut (dyn FnMut(&str) + Send),
+    on_error: &mut dyn FnMut(&str),
+) -> String {
+    let output = child.stdout.take().expect("standard output should be piped");
+    let errors = child.stderr.take().expect("standard error should be piped");
+    let mut said = String::new();
+    thread::scope(|scope| {
+        scope.spawn(|| for_each_line(output, on_output));
+        for_each_line(errors, &mut |line| {
+            on_error(line);
+            said += line;
+            said.push('\n');
+        });
+    });
+    said
+}
+
+/// Bytes that are no text are shown as such, and a stream that breaks is at its end.
+fn for_each_line(stream: impl Read, on_line: &mut (impl FnMut(&str) + ?Sized)) {
+    let mut stream = BufReader::new(stream);
+    let mut line = Vec::new();
+    while matches!(stream.read_until(b'\n', &mut line), Ok(length) if length > 0) {
+        on_line(String::from_utf8_lossy(&line).trim_end());
+        line.clear();
+    }
+}
