@@ -3,6 +3,7 @@
 
 mod act;
 mod build;
+mod chaos;
 mod check;
 mod complain;
 mod context;
@@ -52,6 +53,8 @@ enum Command {
     Graph(graph::Arguments),
     /// Tell where each failure of each step would lead.
     Plan(plan::Arguments),
+    /// Rehearse a manifest under drawn faults, and see whether every rule holds.
+    Chaos(chaos::Arguments),
     /// List runs, newest first.
     Runs(runs::Arguments),
     /// Tell where a run stands.
@@ -121,6 +124,7 @@ async fn dispatch(command: Command, context: &Context) -> Result<ExitCode, Compl
         Command::Check(arguments) => check::run(&arguments, context).await,
         Command::Graph(arguments) => graph::run(&arguments, context),
         Command::Plan(arguments) => plan::run(&arguments, context).await,
+        Command::Chaos(arguments) => chaos::run(arguments, context).await,
         Command::Runs(arguments) => runs::run(arguments, context).await,
         Command::Show(arguments) => show::run(arguments, context).await,
         Command::Explain(arguments) => explain::run(arguments, context).await,
