@@ -102,7 +102,8 @@ pub(crate) struct SignalArguments {
     name: String,
 
     /// What comes with it: JSON, `@FILE` or `-`.
-    data: Option<String>,
+    #[arg(value_name = "JSON|@FILE|-")]
+    payload: Option<String>,
 }
 
 pub(crate) async fn cancel(
@@ -153,7 +154,7 @@ pub(crate) async fn signal(
     arguments: SignalArguments,
     context: &Context,
 ) -> Result<ExitCode, Complaint> {
-    let data = run::read_input(arguments.data.as_deref())?;
+    let data = run::read_input(arguments.payload.as_deref())?;
     let data = compact(&data, "the signal's data")?;
     act(context, arguments.target, Act::Signal { name: arguments.name, data }).await
 }
@@ -167,11 +168,11 @@ fn compact(text: &str, what: &str) -> Result<String, Complaint> {
 }
 
 async fn act(context: &Context, target: Target, act: Act) -> Result<ExitCode, Complaint> {
-    let reach = context.reach(Opening::Existing).await?;
-    let known = follow::events_so_far(&reach, &target.run).await?;
-    let run = match reach.ask(Ask::Act { run: target.run, act }).await? {
+    let ask = Ask::Act { run: target.run.clone(), act };
+    let known = follow::events_so_far(context, &target.run).await?;
+    let (reach, answer) = context.ask(Opening::Existing, ask).await?;
+    let run = match answer {
         Answer::Done { run } => run,
-        Answer::Refused(refused) => return Err(refused.into()),
         _ => return Err(Complaint::of_host("the host answers something else")),
     };
     match reach {

@@ -2,8 +2,10 @@
 //! The one place that looks at terminal and environment; never decides about a run.
 
 use super::complain::Complaint;
-use piton::runner::{ATTEMPTS_MAX, Look, Opening, Reach, Settings, reach};
-use piton::sandbox::{Compiler, Notice};
+use piton::runner::{
+    ATTEMPTS_MAX, Answer, Ask, ClientError, Look, Opening, Reach, Settings, reach,
+};
+use piton::sandbox::{Compiler, Notice, inert};
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -39,11 +41,12 @@ impl Context {
         let is_terminal = std::io::stderr().is_terminal();
         let is_dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
         let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        let width = terminal_width().unwrap_or(100);
+        let width = terminal_width();
         Self {
-            is_live: is_terminal && !is_dumb && !globals.quiet,
+            // A terminal that does not say how wide it is cannot be drawn on line by line.
+            is_live: is_terminal && !is_dumb && !globals.quiet && width.is_some(),
             has_color: is_terminal && !is_dumb && !no_color,
-            width,
+            width: width.unwrap_or(100),
             globals,
         }
     }
@@ -62,7 +65,13 @@ impl Context {
             notify: Arc::new(move |notice: Notice| {
                 let is_worth_a_line = !matches!(notice, Notice::Compiled(..));
                 if is_worth_a_line && !is_quiet {
-                    let _ = writeln!(std::io::stderr(), "{notice}");
+                    let _ = match notice {
+                        Notice::Compiling(digest) => {
+                            let digest = &digest.to_string()[..12];
+                            writeln!(std::io::stderr(), "compiling component {digest}… (once)")
+                        }
+                        other => writeln!(std::io::stderr(), "{other}"),
+                    };
                 }
             }),
             meddler: None,
@@ -72,6 +81,37 @@ impl Context {
     /// The way to the host of the data directory.
     pub(crate) async fn reach(&self, opening: Opening) -> Result<Reach, Complaint> {
         Ok(reach(&self.globals.data, opening, &self.settings()).await?)
+    }
+
+    /// Reaches the host and asks one thing. A holder that leaves in between is no answer: then
+    /// whoever holds the directory next is asked, which may be this process.
+    pub(crate) async fn ask(
+        &self,
+        opening: Opening,
+        ask: Ask,
+    ) -> Result<(Reach, Answer), Complaint> {
+        const TRIES: u32 = 50;
+        let mut tries = 0;
+        loop {
+            let reach = self.reach(opening).await?;
+            let error = match reach.ask(ask.clone()).await {
+                Ok(Answer::Refused(refused)) => return Err(refused.into()),
+                Ok(answer) => return Ok((reach, answer)),
+                Err(error) => error,
+            };
+            let may_repeat = match &error {
+                ClientError::NotAsked(_) => true,
+                ClientError::Gone(_) => ask.may_be_repeated(),
+                ClientError::Garbled(_) => false,
+            };
+            tries += 1;
+            if !may_repeat || tries == TRIES {
+                let mut complaint = Complaint::from(error);
+                complaint.hint = Some("see what became of it with `piton runs`".into());
+                return Err(complaint);
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
     }
 
     /// Tells people something on stderr.
@@ -121,7 +161,31 @@ pub(crate) fn print(text: &str) {
 /// Prints one JSON document on one line.
 pub(crate) fn print_json(document: &impl serde::Serialize) {
     let text = serde_json::to_string(document).expect("a document should be JSON");
-    print(&text);
+    print(&inert_json(text));
+}
+
+/// The same JSON with every character escaped that could steer a terminal: JSON itself asks that
+/// of the C0 set only. Such characters stand in strings alone, so they may be replaced anywhere.
+fn inert_json(text: String) -> String {
+    let is_active = |character: char| {
+        let mut buffer = [0; 4];
+        matches!(inert(character.encode_utf8(&mut buffer)), std::borrow::Cow::Owned(_))
+    };
+    if !text.chars().any(is_active) {
+        return text;
+    }
+    let mut escaped = String::with_capacity(text.len() + 64);
+    for character in text.chars() {
+        if is_active(character) {
+            let mut units = [0; 2];
+            for unit in character.encode_utf16(&mut units) {
+                escaped.push_str(&format!("\\u{unit:04x}"));
+            }
+        } else {
+            escaped.push(character);
+        }
+    }
+    escaped
 }
 
 fn terminal_width() -> Option<usize> {
@@ -130,4 +194,17 @@ fn terminal_width() -> Option<usize> {
         let size = rustix::termios::tcgetwinsize(std::io::stderr()).ok()?;
         Some(usize::from(size.ws_col)).filter(|columns| *columns > 0)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_for_a_terminal_says_the_same() {
+        let value = serde_json::json!({ "text": "a\u{9b}31m\u{202e}b\u{e0041}\nc" });
+        let escaped = inert_json(value.to_string());
+        assert!(escaped.is_ascii(), "{escaped}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&escaped).ok(), Some(value));
+    }
 }

@@ -14,10 +14,9 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<ExitCode, Complaint> {
-    let reach = context.reach(Opening::Existing).await?;
-    let events = match reach.ask(Ask::Events { run: arguments.run }).await? {
+    let ask = Ask::Events { run: arguments.run };
+    let events = match context.ask(Opening::Existing, ask).await?.1 {
         Answer::Events(events) => events,
-        Answer::Refused(refused) => return Err(refused.into()),
         _ => return Err(Complaint::of_host("the host answers something else")),
     };
     for event in &events {

@@ -15,8 +15,7 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<ExitCode, Complaint> {
-    let reach = context.reach(Opening::Existing).await?;
-    match reach.ask(Ask::Explain { run: arguments.run }).await? {
+    match context.ask(Opening::Existing, Ask::Explain { run: arguments.run }).await?.1 {
         Answer::Explanation(explanation) => {
             if context.globals.json {
                 print_json(&explanation);
@@ -25,7 +24,6 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<ExitC
             }
             Ok(ExitCode::from(exit::COMPLETED))
         }
-        Answer::Refused(refused) => Err(refused.into()),
         _ => Err(Complaint::of_host("the host answers something else")),
     }
 }

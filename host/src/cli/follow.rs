@@ -5,7 +5,7 @@ use super::complain::Complaint;
 use super::context::Context;
 use super::exit;
 use super::view::View;
-use piton::runner::{Answer, Ask, EventDocument, Follow, Opening, Reach, Summary, Update};
+use piton::runner::{Answer, Ask, Follow, Opening, Reach, Summary, Update};
 use std::process::ExitCode;
 use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -44,14 +44,9 @@ impl Interrupts {
 }
 
 /// How many events a run has now, so that only later ones are shown.
-pub(crate) async fn events_so_far(reach: &Reach, run: &str) -> Result<u64, Complaint> {
-    Ok(events(reach, run).await?.len() as u64)
-}
-
-async fn events(reach: &Reach, run: &str) -> Result<Vec<EventDocument>, Complaint> {
-    match reach.ask(Ask::Events { run: run.into() }).await? {
-        Answer::Events(events) => Ok(events),
-        Answer::Refused(refused) => Err(refused.into()),
+pub(crate) async fn events_so_far(context: &Context, run: &str) -> Result<u64, Complaint> {
+    match context.ask(Opening::Existing, Ask::Events { run: run.into() }).await?.1 {
+        Answer::Events(events) => Ok(events.len() as u64),
         _ => Err(Complaint::of_host("the host answers something else")),
     }
 }
@@ -101,7 +96,11 @@ async fn follow_here(
     };
     if view.is_in_lines() {
         // It went on before it was followed: what became true meanwhile is shown, too.
-        events(reach, run).await?.iter().for_each(|event| view.earlier(event));
+        match reach.ask(Ask::Events { run: run.into() }).await {
+            Ok(Answer::Events(events)) => events.iter().for_each(|event| view.earlier(event)),
+            Err(_) if matches!(reach, Reach::Other(_)) => return Ok(Followed::HolderGone),
+            _ => {}
+        }
     }
     let mut interrupted = 0_u32;
     let mut tick = tokio::time::interval(Duration::from_millis(100));

@@ -22,7 +22,7 @@ pub(crate) fn run(arguments: &Arguments, context: &Context) -> Result<ExitCode, 
         .map_err(|error| Complaint::mistake(format!("cannot read `{named}`: {error}"), ""))?;
     let inspection = Checking::new(&context.globals.data, &context.settings())?
         .inspect(&bytes)
-        .map_err(|error| Complaint::mistake(format!("`{named}` {error}"), ""))?;
+        .map_err(|error| Complaint::mistake(format!("`{named}` cannot be used: {error}"), ""))?;
     if context.globals.json {
         print_json(&serde_json::json!({
             "digest": inspection.digest.to_string(),
@@ -43,7 +43,8 @@ pub(crate) fn run(arguments: &Arguments, context: &Context) -> Result<ExitCode, 
     print(&format!("world      {world}"));
     print(&format!("size       {} KiB", inspection.size_bytes.div_ceil(1024)));
     for producer in &inspection.producers {
-        print(&format!("made with  {} {}", inert(&producer.name), inert(&producer.version)));
+        let made = format!("made with  {} {}", inert(&producer.name), inert(&producer.version));
+        print(made.trim_end());
     }
     for import in &inspection.imports {
         let meaning = import.meaning.map(|meaning| format!(": {meaning}")).unwrap_or_default();

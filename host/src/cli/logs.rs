@@ -18,11 +18,9 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<ExitCode, Complaint> {
-    let reach = context.reach(Opening::Existing).await?;
     let Arguments { run, step } = arguments;
-    let lines = match reach.ask(Ask::Logs { run, step }).await? {
+    let lines = match context.ask(Opening::Existing, Ask::Logs { run, step }).await?.1 {
         Answer::Logs(lines) => lines,
-        Answer::Refused(refused) => return Err(refused.into()),
         _ => return Err(Complaint::of_host("the host answers something else")),
     };
     if context.globals.json {

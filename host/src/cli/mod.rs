@@ -101,6 +101,13 @@ pub(crate) fn main() -> ExitCode {
     {
         std::process::exit(piton::sandbox::compile_child(rest));
     }
+    // A damaged journal makes redb panic; that is caught and told as an error.
+    let tell = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        if !piton::journal::is_guarded() {
+            tell(panic);
+        }
+    }));
     let arguments = Arguments::parse();
     let context = Context::new(arguments.globals);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();

@@ -19,18 +19,17 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<ExitCode, Complaint> {
-    let reach = context.reach(Opening::Existing).await?;
     let mut runs = arguments.runs;
     if runs.is_empty() && !arguments.all {
-        runs.push(only_unfinished(&reach).await?);
+        runs.push(only_unfinished(context).await?);
     }
     let known = match runs.as_slice() {
-        [only] => follow::events_so_far(&reach, only).await?,
+        [only] => follow::events_so_far(context, only).await?,
         _ => 0,
     };
-    let resumed = match reach.ask(Ask::Resume { runs }).await? {
+    let (reach, answer) = context.ask(Opening::Existing, Ask::Resume { runs }).await?;
+    let resumed = match answer {
         Answer::Resumed { runs } => runs,
-        Answer::Refused(refused) => return Err(refused.into()),
         _ => return Err(Complaint::of_host("the host answers something else")),
     };
     if let [only] = resumed.as_slice()
@@ -45,10 +44,9 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<ExitC
     all(context, reach, resumed).await
 }
 
-async fn only_unfinished(reach: &Reach) -> Result<String, Complaint> {
-    let rows = match reach.ask(Ask::Unfinished).await? {
+async fn only_unfinished(context: &Context) -> Result<String, Complaint> {
+    let rows = match context.ask(Opening::Existing, Ask::Unfinished).await?.1 {
         Answer::Rows(rows) => rows,
-        Answer::Refused(refused) => return Err(refused.into()),
         _ => return Err(Complaint::of_host("the host answers something else")),
     };
     match rows.as_slice() {

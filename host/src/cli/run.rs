@@ -51,23 +51,18 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<ExitC
         return each(context, &manifest, file, arguments.parallel.max(1)).await;
     }
     let input = read_input(arguments.input.as_deref())?;
-    let reach = context.reach(Opening::OrMake).await?;
-    if let (true, Reach::Own(host, _)) = (arguments.detach, &reach) {
-        // The run is recorded here, and begins where it goes on.
-        host.begin_leaving();
-    }
-    let ask = Ask::Run { manifest, input, key: arguments.key, look: context.look() };
-    let (run, is_new, remarks) = match reach.ask(ask).await? {
-        Answer::Started { run, is_new, remarks } => (run, is_new, remarks),
-        Answer::Refused(refused) => return Err(refused.into()),
-        _ => return Err(Complaint::of_host("the host answers something else")),
+    let (key, look, detach) = (arguments.key, context.look(), arguments.detach);
+    let ask = Ask::Run { manifest, input, key, look, detach };
+    let (reach, answer) = context.ask(Opening::OrMake, ask).await?;
+    let Answer::Started { run, is_new, remarks } = answer else {
+        return Err(Complaint::of_host("the host answers something else"));
     };
     context.say(remarks.trim_end());
     if !is_new {
         context.say(&format!("run {run} was started with this key before; following it"));
     }
     if arguments.detach {
-        return detach(context, reach, &run).await;
+        return self::detach(context, reach, &run).await;
     }
     follow::to_the_end(context, reach, &run, 0).await
 }
@@ -208,7 +203,7 @@ impl Lane {
             }
             Self::Other(client, manifest, look) => {
                 let gone = |error: ClientError| Refused::of_host(error.to_string(), "");
-                let ask = Ask::Run { manifest, input, key: None, look };
+                let ask = Ask::Run { manifest, input, key: None, look, detach: false };
                 let run = match client.ask(&ask).await.map_err(gone)? {
                     Answer::Started { run, .. } => run,
                     Answer::Refused(refused) => return Err(refused),

@@ -24,11 +24,10 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<ExitCode, Complaint> {
-    let reach = context.reach(Opening::Existing).await?;
     let Arguments { status, pipeline, limit } = arguments;
-    let rows = match reach.ask(Ask::Rows(RowFilter { status, pipeline, limit })).await? {
+    let ask = Ask::Rows(RowFilter { status, pipeline, limit });
+    let rows = match context.ask(Opening::Existing, ask).await?.1 {
         Answer::Rows(rows) => rows,
-        Answer::Refused(refused) => return Err(refused.into()),
         _ => return Err(Complaint::of_host("the host answers something else")),
     };
     if context.globals.json {

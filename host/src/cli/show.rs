@@ -15,8 +15,7 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<ExitCode, Complaint> {
-    let reach = context.reach(Opening::Existing).await?;
-    match reach.ask(Ask::Show { run: arguments.run }).await? {
+    match context.ask(Opening::Existing, Ask::Show { run: arguments.run }).await?.1 {
         Answer::Summary(summary) => {
             if context.globals.json {
                 print_json(&summary);
@@ -25,7 +24,6 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<ExitC
             }
             Ok(ExitCode::from(exit::COMPLETED))
         }
-        Answer::Refused(refused) => Err(refused.into()),
         _ => Err(Complaint::of_host("the host answers something else")),
     }
 }
@@ -72,7 +70,7 @@ pub(crate) fn failure_text(failure: &FailureDocument) -> String {
 }
 
 /// A limit's word, for people.
-fn limit_text(limit: &str) -> &str {
+pub(super) fn limit_text(limit: &str) -> &str {
     match limit {
         "attempts" => "no attempt left",
         "throttled-attempts" => "told to wait too often",
@@ -232,7 +230,7 @@ fn step_row(step: &StepSummary) -> Vec<String> {
 }
 
 fn shortened(text: &str) -> String {
-    const MOST: usize = 80;
+    const MOST: usize = 60;
     if text.chars().count() <= MOST {
         return text.into();
     }

@@ -8,10 +8,8 @@ use piton::sandbox::inert;
 use std::process::ExitCode;
 
 pub(crate) async fn run(context: &Context) -> Result<ExitCode, Complaint> {
-    let reach = context.reach(Opening::Existing).await?;
-    let found = match reach.ask(Ask::Verify).await? {
+    let found = match context.ask(Opening::Existing, Ask::Verify).await?.1 {
         Answer::Verified(found) => found,
-        Answer::Refused(refused) => return Err(refused.into()),
         _ => return Err(Complaint::of_host("the host answers something else")),
     };
     if context.globals.json {

@@ -28,7 +28,7 @@ pub use components::{ComponentError, ComponentStore, digest_of};
 pub use data_dir::{DataDir, DataDirError};
 pub use log_line::{LogChannel, LogLine};
 pub use open::{OpenError, Opened};
-pub use redb::{Check, RedbJournal};
+pub use redb::{Check, RedbJournal, is_guarded};
 pub use row::{FailureSummary, RunRow, Totals};
 pub use secret::Secret;
 pub use store::{Journal, JournalError, Page, Query, Refusal, Verdicts, Verified};

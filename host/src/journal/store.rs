@@ -138,6 +138,8 @@ pub enum JournalError {
     },
     /// There is no space left.
     Full,
+    /// Another process, which may be just ending, still has the store open.
+    InUse,
     /// The system refused; the store must be opened anew.
     Failed {
         /// What the system said.
@@ -172,6 +174,7 @@ impl fmt::Display for JournalError {
             Self::Full => f.write_str(
                 "the disk is full, so nothing more can be recorded; make space, then resume",
             ),
+            Self::InUse => f.write_str("another process still has the journal open"),
             Self::Failed { what } => write!(f, "the journal cannot be used: {what}"),
         }
     }

@@ -8,6 +8,7 @@ use super::evaluator::Evaluator;
 use super::loaded::Loaded;
 use super::shared::{HostFailure, Shared};
 use super::update::Update;
+use crate::journal::stored::encode;
 use crate::journal::{Append, Batch, FailureSummary, RunRow, Tail, Totals};
 use crate::sandbox::Ended;
 use piton_core::{
@@ -349,13 +350,16 @@ impl Carrier {
             .map_err(|error| HostFailure::bug(error.to_string()))?;
         let seq_before = self.tail.seq;
         let tail = batch.tail();
-        let followed = (self.updates.receiver_count() > 0).then(|| batch.records().to_vec());
         self.shared.append(batch).await?;
         self.tail = tail;
-        if let Some(records) = followed {
-            for (record, seq) in records.iter().zip(seq_before + 1..) {
-                let event = serde_json::from_slice(&record.json).unwrap_or_default();
-                self.tell(Update::Event { seq, at_ms: record.at.as_millis(), event });
+        // Asked only now: whoever began to follow while this was written may have read the journal
+        // just before it was there.
+        if self.updates.receiver_count() > 0 {
+            for (event, seq) in events.iter().zip(seq_before + 1..) {
+                let stored = encode(event, &self.loaded.pipeline);
+                let stored = stored.map_err(|error| HostFailure::bug(error.to_string()))?;
+                let event = serde_json::from_slice(&stored).unwrap_or_default();
+                self.tell(Update::Event { seq, at_ms: at.as_millis(), event });
             }
             self.tell(Update::Stands(Box::new(Summary::of(&self.run))));
         }
@@ -368,11 +372,14 @@ impl Carrier {
     }
 }
 
+/// An answer, and where it is to go.
+type Reply<T> = (oneshot::Sender<T>, T);
+
 /// Answers that are sent once what they say is durable.
 #[derive(Default)]
 struct Replies {
-    said: Vec<(oneshot::Sender<Result<(), Refusal>>, Result<(), Refusal>)>,
-    remembered: Vec<(oneshot::Sender<Result<String, String>>, Result<String, String>)>,
+    said: Vec<Reply<Result<(), Refusal>>>,
+    remembered: Vec<Reply<Result<String, String>>>,
     asked: Vec<oneshot::Sender<Box<Summary>>>,
 }
 

@@ -117,7 +117,7 @@ impl Checking {
         let program = self
             .sandbox
             .load(digest_of(&bytes), || Ok(bytes.clone()))
-            .map_err(|error| format!("`{named}` {error}"))?;
+            .map_err(|error| format!("`{named}` cannot be used: {error}"))?;
         let services = Arc::new(TryServices {
             line: Box::new(line),
             memos: Mutex::default(),

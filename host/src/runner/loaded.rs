@@ -51,6 +51,21 @@ impl ManifestRefused {
     }
 }
 
+impl ManifestRefused {
+    /// Adds what is wrong with the components that it names: all mistakes are told in one go.
+    fn with_components(mut self, sandbox: &sandbox::Sandbox) -> Self {
+        let Some(manifest) = manifest::read_despite_mistakes(&self.text) else { return self };
+        let folder = folder_of(&self.path);
+        if let Ok(found) = look_up(sandbox, &manifest, &folder, &mut self.complaints) {
+            self.complaints.extend(found.complaints);
+        }
+        self.complaints.sort_by_key(|complaint| {
+            complaint.place.as_ref().map_or(usize::MAX, |place| place.start)
+        });
+        self
+    }
+}
+
 /// A complaint about what a manifest names, rather than about its text.
 fn complaint(
     level: Level,
@@ -123,7 +138,7 @@ pub(super) fn check_with_components(
     sandbox: &sandbox::Sandbox,
     path: &Path,
 ) -> Result<CheckedManifest, LoadFailed> {
-    let mut checked = read_manifest(path)?;
+    let mut checked = read_manifest(path).map_err(|refused| refused.with_components(sandbox))?;
     let folder = folder_of(path);
     let mut found = look_up(sandbox, &checked.manifest, &folder, &mut checked.remarks)?;
     resolve_all(&checked.manifest, &folder, &[], Missing::Let, &mut found.complaints);
@@ -212,9 +227,10 @@ impl Shared {
         &self,
         path: &Path,
     ) -> Result<(Loaded, Vec<Complaint>), LoadFailed> {
-        let CheckedManifest { text, mut remarks, manifest, .. } = read_manifest(path)?;
-        let folder = folder_of(path);
         let sandbox = self.sandbox().map_err(|error| LoadFailed::Host(error.to_string()))?;
+        let checked = read_manifest(path).map_err(|refused| refused.with_components(sandbox))?;
+        let CheckedManifest { text, mut remarks, manifest, .. } = checked;
+        let folder = folder_of(path);
         let Found { components, input_schema, mut complaints } =
             look_up(sandbox, &manifest, &folder, &mut remarks)?;
         let own = self.data.path();
@@ -254,7 +270,9 @@ impl Shared {
             };
             let bytes = || self.components.get(&digest).map_err(std::io::Error::other);
             let program = sandbox.load(digest, bytes);
-            programs.push(Some(program.map_err(|error| format!("step `{}` {error}", step.name))?));
+            programs.push(Some(program.map_err(|error| {
+                format!("the component of step `{}` cannot be used: {error}", step.name)
+            })?));
         }
         let mut complaints = Vec::new();
         let own = self.data.path();
@@ -279,7 +297,10 @@ fn load_component(
     let digest = sandbox::digest_of(&bytes);
     let program = sandbox.load(digest, || Ok(bytes.clone())).map_err(|error| match error {
         LoadError::Host(message) => ComponentRefused::Host(message),
-        refused => ComponentRefused::User { message: format!("`{named}` {refused}"), hint: None },
+        refused => ComponentRefused::User {
+            message: format!("`{named}` cannot be used: {refused}"),
+            hint: None,
+        },
     })?;
     Ok((Component { bytes, program }, is_stale))
 }

@@ -39,7 +39,7 @@ use crate::journal::{Opened, Query, RunRecords, Tail};
 use crate::manifest::{Complaint, InputMistake};
 use carry::{Carried, Carrier, Rest, Wake};
 use loaded::Loaded;
-use piton_core::{checker, Input, InstanceId, Refusal, Run, RunId, RunStatus, StepIndex};
+use piton_core::{Input, InstanceId, Refusal, Run, RunId, RunStatus, StepIndex, checker};
 use shared::Shared;
 use std::path::Path;
 use std::sync::Arc;

@@ -66,6 +66,7 @@ impl From<JournalError> for HostFailure {
         let hint = match error {
             JournalError::Full => "make space, then run `piton resume --all`",
             JournalError::Corrupt { .. } => "restore the data directory from a backup",
+            JournalError::InUse => "try again once that process has ended",
             JournalError::Failed { .. } => "mend the cause, then run `piton resume --all`",
         };
         Self::new(error.to_string(), hint)
@@ -97,8 +98,6 @@ pub(crate) struct Shared {
     pub(crate) components: ComponentStore,
     pub(crate) secret: Arc<Secret>,
     pub(crate) journal: Arc<dyn Journal>,
-    /// After the journal, so that the directory is given up last.
-    pub(crate) data: DataDir,
     pub(crate) fence: u64,
     writer: Writer,
     settings: Settings,
@@ -110,6 +109,8 @@ pub(crate) struct Shared {
     loaded: Mutex<BTreeMap<LoadedKey, Arc<Loaded>>>,
     /// Held while a run is taken up, so that none is taken up twice.
     pub(crate) taking_up: tokio::sync::Mutex<()>,
+    /// Last: whoever takes hold of the directory next must find the journal closed.
+    pub(crate) data: DataDir,
 }
 
 type LoadedKey = (Digest, std::path::PathBuf, Vec<Option<Digest>>);

@@ -1,7 +1,7 @@
 //! An event in one line for people.
 //! Reads the stored form, so that it can tell events of any run, whatever became of its manifest.
 
-use crate::cli::text;
+use crate::cli::{show, text};
 use piton::sandbox::inert;
 use serde_json::{Map, Value};
 use std::borrow::Cow;
@@ -21,8 +21,11 @@ pub(crate) fn event_text(fields: &Map<String, Value>) -> String {
         "attempt-started" => format!("{step}{phase}: attempt {attempt}"),
         "attempt-ended" => format!("{step}{phase}: {}", end_text(fields)),
         "retry-scheduled" => {
-            let delay = span_of(fields, "delay_ms");
-            format!("{step}{phase}: attempt {attempt} in {delay}")
+            let when = match fields.get("delay_ms").and_then(Value::as_u64) {
+                Some(0) | None => "at once".into(),
+                Some(millis) => format!("in {}", text::span(Duration::from_millis(millis))),
+            };
+            format!("{step}{phase}: attempt {attempt} {when}")
         }
         "memo-remembered" => format!("{step}{phase}: remembers `{}`", text_of(fields, "key")),
         "step-skipped" => format!("{step}: skipped, its `when` is false"),
@@ -39,11 +42,8 @@ pub(crate) fn event_text(fields: &Map<String, Value>) -> String {
             format!("signal `{}` from {}", text_of(fields, "name"), text_of(fields, "by"))
         }
         "rollback-started" | "turn-requested" => {
-            let cause = text_of(fields, "cause");
-            let of = if step.is_empty() { String::new() } else { format!(" ({step})") };
-            let asked =
-                if word == "turn-requested" { "asked to turn back" } else { "turning back" };
-            format!("{asked}: {cause}{of}")
+            let turns = if word == "turn-requested" { "to turn back" } else { "turning back" };
+            format!("{turns}: {}", cause_text(fields))
         }
         "undo-not-needed" => format!("{step}: nothing to undo"),
         "settled" => format!(
@@ -70,22 +70,32 @@ pub(super) fn end_text(fields: &Map<String, Value>) -> String {
     format!("{end}{code}{message}")
 }
 
+/// Why a run turns back.
+fn cause_text(fields: &Map<String, Value>) -> String {
+    let by = text_of(fields, "by");
+    match text_of(fields, "cause").as_ref() {
+        "step-failed" => format!("`{}` failed", text_of(fields, "step")),
+        "cancelled" => format!("{by} cancelled the run"),
+        "requested" => format!("{by} asked for it"),
+        "deadline" => "the run's deadline passed".into(),
+        "output-failed" => "its output has no value".into(),
+        other => other.into(),
+    }
+}
+
+/// Why no attempt is left. What the last attempt said stands in the line of its end.
 fn failure_tail(fields: &Map<String, Value>) -> String {
     let limit = text_of(fields, "limit");
-    let limit = if limit == "permanent" || limit.is_empty() {
-        String::new()
-    } else {
-        format!(" [{limit}]")
-    };
-    format!(", {}{limit}", end_text(fields))
+    if text_of(fields, "end") == "not-started" || limit == "not-approved" {
+        return format!(": {}", text_of(fields, "message"));
+    }
+    match limit.as_ref() {
+        "" | "permanent" => String::new(),
+        limit => format!(", {}", show::limit_text(limit)),
+    }
 }
 
 /// A text field, made inert; empty where there is none.
 pub(super) fn text_of<'a>(fields: &'a Map<String, Value>, name: &str) -> Cow<'a, str> {
     fields.get(name).and_then(Value::as_str).map_or(Cow::Borrowed(""), inert)
-}
-
-fn span_of(fields: &Map<String, Value>, name: &str) -> String {
-    let millis = fields.get(name).and_then(Value::as_u64).unwrap_or(0);
-    text::span(Duration::from_millis(millis))
 }

@@ -3,8 +3,20 @@
 
 use super::super::store::JournalError;
 use ::redb::{CommitError, DatabaseError, StorageError, TableError, TransactionError};
+use std::cell::Cell;
 use std::io::ErrorKind;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+
+thread_local! {
+    /// Whether this thread is in [`guarded`].
+    static GUARDED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether a panic of this thread, now, will come out as an error of the journal: then there is no
+/// need for a panic hook to tell it.
+pub fn is_guarded() -> bool {
+    GUARDED.get()
+}
 
 /// Does what touches the file. redb trusts what it reads, and panics where a damaged page makes no
 /// sense; damage on a disk is no bug of this program, so it must not end as one.
@@ -14,7 +26,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 pub(super) fn guarded<T>(
     work: impl FnOnce() -> Result<T, JournalError>,
 ) -> Result<T, JournalError> {
-    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
+    let was_guarded = GUARDED.replace(true);
+    let caught = catch_unwind(AssertUnwindSafe(work));
+    GUARDED.set(was_guarded);
+    caught.unwrap_or_else(|panic| {
         let message = panic
             .downcast_ref::<String>()
             .map(String::as_str)
@@ -53,6 +68,7 @@ impl From<DatabaseError> for JournalError {
     fn from(error: DatabaseError) -> Self {
         match error {
             DatabaseError::Storage(error) => error.into(),
+            DatabaseError::DatabaseAlreadyOpen => Self::InUse,
             other => Self::Failed { what: other.to_string() },
         }
     }

@@ -19,6 +19,7 @@ use super::store::{Journal, JournalError, Page, Query, Verdicts, Verified};
 use ::redb::Database;
 use commit::State;
 use guard::guarded;
+pub use guard::is_guarded;
 use piton_core::RunId;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, MutexGuard, PoisonError};

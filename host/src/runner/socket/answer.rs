@@ -22,7 +22,7 @@ impl Host {
 
     async fn try_answer(&self, ask: Ask, by: &str) -> Result<Answer, Refused> {
         Ok(match ask {
-            Ask::Run { manifest, input, key, look } => {
+            Ask::Run { manifest, input, key, look, .. } => {
                 self.answer_run(&manifest, &input, key, look).await?
             }
             Ask::Resume { runs } => Answer::Resumed { runs: self.answer_resume(&runs).await? },

@@ -21,7 +21,9 @@ pub struct Client {
 /// Why the holder did not answer.
 #[derive(Debug)]
 pub enum ClientError {
-    /// It is not there, or not any more.
+    /// It is not there, or not any more: it was not asked.
+    NotAsked(io::Error),
+    /// It went away before it answered: what it was asked may or may not be done.
     Gone(io::Error),
     /// It said something that is no answer.
     Garbled(serde_json::Error),
@@ -30,7 +32,13 @@ pub enum ClientError {
 impl fmt::Display for ClientError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Gone(error) => write!(f, "the process that holds it does not answer: {error}"),
+            Self::NotAsked(error) => {
+                write!(f, "the process that holds the data directory does not answer: {error}")
+            }
+            Self::Gone(error) => write!(
+                f,
+                "the process that holds the data directory went away before it answered: {error}"
+            ),
             Self::Garbled(error) => {
                 write!(f, "the process that holds it answers in another version's way: {error}")
             }
@@ -77,7 +85,7 @@ impl Client {
         &self,
         ask: &Ask,
     ) -> Result<tokio::io::Lines<BufReader<UnixStream>>, ClientError> {
-        let mut stream = self.connect().await.map_err(ClientError::Gone)?;
+        let mut stream = self.connect().await.map_err(ClientError::NotAsked)?;
         let mut line = serde_json::to_vec(ask).map_err(ClientError::Garbled)?;
         line.push(b'\n');
         stream.write_all(&line).await.map_err(ClientError::Gone)?;

@@ -22,6 +22,8 @@ pub enum Ask {
         key: Option<String>,
         /// How complaints about the manifest are drawn.
         look: Look,
+        /// Whether it is only recorded where the asking process itself would carry it.
+        detach: bool,
     },
     /// Goes on with runs; none named: with all that can go on by themselves.
     Resume {
@@ -68,6 +70,17 @@ pub enum Ask {
         /// An id.
         run: String,
     },
+}
+
+impl Ask {
+    /// Whether asking it twice is the same as asking it once.
+    pub const fn may_be_repeated(&self) -> bool {
+        match self {
+            Self::Run { key, .. } => key.is_some(),
+            Self::Act { .. } => false,
+            _ => true,
+        }
+    }
 }
 
 /// How text for people is to look.

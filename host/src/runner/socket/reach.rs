@@ -4,7 +4,7 @@
 use super::client::{Client, ClientError, RemoteFollowing};
 use super::protocol::{Answer, Ask, Refused};
 use super::server::Server;
-use crate::journal::{Check, DataDirError, OpenError, Opened};
+use crate::journal::{Check, DataDirError, JournalError, OpenError, Opened};
 use crate::runner::update::Update;
 use crate::runner::{Following, Host, HostFailure, Settings};
 use std::fmt;
@@ -85,6 +85,10 @@ pub async fn reach(
                 holder = pid;
                 tokio::time::sleep(BETWEEN_TRIES).await;
             }
+            // The last holder's process is just ending.
+            Err(OpenError::Journal(JournalError::InUse)) => {
+                tokio::time::sleep(BETWEEN_TRIES).await;
+            }
             Err(error) => return Err(ReachError::Open(error)),
         }
     }
@@ -125,6 +129,10 @@ impl Reach {
     pub async fn ask(&self, ask: Ask) -> Result<Answer, ClientError> {
         match self {
             Self::Own(host, _) => {
+                if matches!(ask, Ask::Run { detach: true, .. }) {
+                    // It begins where it goes on, in a process of its own.
+                    host.begin_leaving();
+                }
                 let by = user_name(rustix::process::geteuid().as_raw());
                 Ok(host.answer(ask, &by).await)
             }
