@@ -133,7 +133,8 @@ impl Copying<'_> {
             None => real,
             Some((nth, folder)) => {
                 let rest = real.strip_prefix(folder).unwrap_or(Path::new(""));
-                let own = self.folder.join(nth.to_string()).join(rest);
+                let own: PathBuf =
+                    self.folder.join(nth.to_string()).join(rest).components().collect();
                 if !self.folders.contains(&own) {
                     self.folders.push(own.clone());
                 }

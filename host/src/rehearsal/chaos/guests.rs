@@ -51,10 +51,8 @@ impl Guests<'_> {
         for nth in 0..self.runs {
             let seed = self.seed.wrapping_add(nth);
             let plan = FaultPlan::draw(seed, self.pipeline.steps.len());
-            let (mut story, struck) = self.tell(&mut rig, plan.clone(), &format!("{nth}")).await?;
+            let (story, struck) = self.tell(&mut rig, plan.clone(), &format!("{nth}")).await?;
             all_starts.push((story.run.id(), starts_of(&story)));
-            let keys = check_between_runs(all_starts.iter().map(|(run, starts)| (*run, &**starts)));
-            story.problems.extend(keys.into_iter().map(Problem::Broken));
             report.count(&story);
             for fault in &struck {
                 *report.faults.entry(fault.word()).or_default() += 1;
@@ -67,7 +65,18 @@ impl Guests<'_> {
                 break;
             }
         }
+        self.check_keys(&all_starts, &mut report);
         Ok(report)
+    }
+
+    /// No two runs may share a key.
+    fn check_keys(&self, all_starts: &[Starts], report: &mut Report) {
+        let broken = check_between_runs(all_starts.iter().map(|(run, starts)| (*run, &**starts)));
+        if !broken.is_empty() {
+            let problems = broken.iter().map(ToString::to_string).collect();
+            let (faults, story) = (Vec::new(), Vec::new());
+            report.violations.push(Violation { seed: self.seed, problems, faults, story });
+        }
     }
 
     async fn tell(
@@ -141,31 +150,38 @@ fn starts_of(story: &Story) -> Vec<(Timestamp, Event)> {
 }
 
 /// Holds what is left of a run against the rules, and against what its row says.
-fn judge(story: &mut Story, told: RunStatus) {
-    for (at, event) in &story.journal {
-        if let Err(error) = story.run.apply(*at, event) {
-            story.problems.push(Problem::Fold(error.to_string()));
-            return;
-        }
-    }
+pub(super) fn judge(story: &mut Story, told: RunStatus) {
+    let run = &mut story.run;
+    let mut folds = story.journal.iter().map(|(at, event)| run.apply(*at, event));
+    let folded = folds.find_map(Result::err).map(|error| Problem::Fold(error.to_string()));
     let run = &story.run;
+    // Of a run that could not be read to its end nothing can be compared.
+    let can_compare = folded.is_none();
     let findings = check(Records {
         pipeline: run.pipeline(),
         journal: &story.journal,
         world: Some(&story.world),
-        spent: Some(&run.ledger().spent),
+        spent: Some(&run.ledger().spent).filter(|_| can_compare),
     });
-    story.problems.extend(findings.violations.into_iter().map(Problem::Broken));
-    if findings.stays != run.effects_that_stay() {
-        story.problems.push(Problem::Stays(format!("{:?}", findings.stays)));
+    let mut problems: Vec<Problem> =
+        findings.violations.into_iter().map(Problem::Broken).chain(folded).collect();
+    if can_compare {
+        if findings.stays != run.effects_that_stay() {
+            problems.push(Problem::Stays(format!("{:?}", findings.stays)));
+        }
+        problems.extend(problem_of_status(run, told));
     }
+    story.problems.extend(problems);
+}
+
+/// A run must end, or say why it needs a person, and its row must say the same.
+fn problem_of_status(run: &Run, told: RunStatus) -> Option<Problem> {
     let status = run.status();
     if status != told {
         let what = format!("its row says {}, its events {}", told.word(), status.word());
-        story.problems.push(Problem::Status(what));
+        return Some(Problem::Status(what));
     }
     let has_reason = run.stuck_instances().next().is_some() || run.output_failure().is_some();
-    if !(status.is_final() || (status == RunStatus::Stuck && has_reason)) {
-        story.problems.push(Problem::DeadEnd(status.word().into()));
-    }
+    let rests = status.is_final() || (status == RunStatus::Stuck && has_reason);
+    (!rests).then(|| Problem::DeadEnd(status.word().into()))
 }

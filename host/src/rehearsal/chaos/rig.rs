@@ -7,6 +7,7 @@ use super::fragile::Fragile;
 use super::stage::Stage;
 use crate::journal::{DataDirError, Journal, OpenError, Opened, RunRecords};
 use crate::runner::{CheckedManifest, Following, Host, Prepared, SayFailed, Settings, Update};
+use crate::sandbox::Notice;
 use piton_core::{Input, Json, Pipeline, RunId, StepKind, Waiting};
 use std::collections::BTreeSet;
 use std::os::unix::fs::DirBuilderExt;
@@ -56,6 +57,12 @@ impl Rig {
         let stage = Arc::new(Stage::default());
         let mut settings = settings.clone();
         settings.meddler = Some(Arc::clone(&stage) as _);
+        // That the same components are compiled once more is nobody's concern.
+        let notify = Arc::clone(&settings.notify);
+        settings.notify = Arc::new(move |notice| match notice {
+            Notice::Compiling(_) | Notice::Compiled(..) => {}
+            notice => notify(notice),
+        });
         Ok(Self { stage, settings, pipeline, folders, life: None, folder })
     }
 
