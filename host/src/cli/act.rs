@@ -169,8 +169,8 @@ fn compact(text: &str, what: &str) -> Result<String, Complaint> {
 
 async fn act(context: &Context, target: Target, act: Act) -> Result<ExitCode, Complaint> {
     let ask = Ask::Act { run: target.run.clone(), act };
-    let known = follow::events_so_far(context, &target.run).await?;
-    let (reach, answer) = context.ask(Opening::Existing, ask).await?;
+    let (reach, known) = follow::events_so_far(context, None, &target.run).await?;
+    let (reach, answer) = context.ask_next(Some(reach), Opening::Existing, ask).await?;
     let run = match answer {
         Answer::Done { run } => run,
         _ => return Err(Complaint::of_host("the host answers something else")),

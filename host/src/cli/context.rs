@@ -90,10 +90,24 @@ impl Context {
         opening: Opening,
         ask: Ask,
     ) -> Result<(Reach, Answer), Complaint> {
+        self.ask_next(None, opening, ask).await
+    }
+
+    /// As [`Context::ask`], of the host that was asked before, while it is there. A host of this
+    /// process must be handed on: it holds the directory.
+    pub(crate) async fn ask_next(
+        &self,
+        mut before: Option<Reach>,
+        opening: Opening,
+        ask: Ask,
+    ) -> Result<(Reach, Answer), Complaint> {
         const TRIES: u32 = 50;
         let mut tries = 0;
         loop {
-            let reach = self.reach(opening).await?;
+            let reach = match before.take() {
+                Some(reach) => reach,
+                None => self.reach(opening).await?,
+            };
             let error = match reach.ask(ask.clone()).await {
                 Ok(Answer::Refused(refused)) => return Err(refused.into()),
                 Ok(answer) => return Ok((reach, answer)),

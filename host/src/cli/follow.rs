@@ -44,9 +44,14 @@ impl Interrupts {
 }
 
 /// How many events a run has now, so that only later ones are shown.
-pub(crate) async fn events_so_far(context: &Context, run: &str) -> Result<u64, Complaint> {
-    match context.ask(Opening::Existing, Ask::Events { run: run.into() }).await?.1 {
-        Answer::Events(events) => Ok(events.len() as u64),
+pub(crate) async fn events_so_far(
+    context: &Context,
+    before: Option<Reach>,
+    run: &str,
+) -> Result<(Reach, u64), Complaint> {
+    let ask = Ask::Events { run: run.into() };
+    match context.ask_next(before, Opening::Existing, ask).await? {
+        (reach, Answer::Events(events)) => Ok((reach, events.len() as u64)),
         _ => Err(Complaint::of_host("the host answers something else")),
     }
 }

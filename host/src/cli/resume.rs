@@ -20,14 +20,20 @@ pub(crate) struct Arguments {
 
 pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<ExitCode, Complaint> {
     let mut runs = arguments.runs;
+    let mut reach = None;
     if runs.is_empty() && !arguments.all {
-        runs.push(only_unfinished(context).await?);
+        let (asked, only) = only_unfinished(context).await?;
+        runs.push(only);
+        reach = Some(asked);
     }
-    let known = match runs.as_slice() {
-        [only] => follow::events_so_far(context, only).await?,
-        _ => 0,
-    };
-    let (reach, answer) = context.ask(Opening::Existing, Ask::Resume { runs }).await?;
+    let mut known = 0;
+    if let [only] = runs.as_slice() {
+        let (asked, count) = follow::events_so_far(context, reach, only).await?;
+        known = count;
+        reach = Some(asked);
+    }
+    let (reach, answer) =
+        context.ask_next(reach, Opening::Existing, Ask::Resume { runs }).await?;
     let resumed = match answer {
         Answer::Resumed { runs } => runs,
         _ => return Err(Complaint::of_host("the host answers something else")),
@@ -44,14 +50,15 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<ExitC
     all(context, reach, resumed).await
 }
 
-async fn only_unfinished(context: &Context) -> Result<String, Complaint> {
-    let rows = match context.ask(Opening::Existing, Ask::Unfinished).await?.1 {
+async fn only_unfinished(context: &Context) -> Result<(Reach, String), Complaint> {
+    let (reach, answer) = context.ask(Opening::Existing, Ask::Unfinished).await?;
+    let rows = match answer {
         Answer::Rows(rows) => rows,
         _ => return Err(Complaint::of_host("the host answers something else")),
     };
     match rows.as_slice() {
         [] => Err(Complaint::mistake("no run is unfinished", "list runs with `piton runs`")),
-        [only] => Ok(only.run.clone()),
+        [only] => Ok((reach, only.run.clone())),
         several => {
             let message = format!("{} runs are unfinished", several.len());
             Err(Complaint::mistake(message, "name one, or go on with all by `--all`"))

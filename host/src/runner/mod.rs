@@ -39,10 +39,11 @@ use crate::journal::{Opened, Query, RunRecords, Tail};
 use crate::manifest::{Complaint, InputMistake};
 use carry::{Carried, Carrier, Rest, Wake};
 use loaded::Loaded;
+use parked::Parked;
 use piton_core::{Input, InstanceId, Refusal, Run, RunId, RunStatus, StepIndex, checker};
 use shared::Shared;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 /// A host: holds a data directory, and carries out its runs.
@@ -124,7 +125,8 @@ impl Host {
     /// [`HostFailure`] where the journal cannot be written.
     pub fn new(opened: Opened, settings: Settings) -> Result<Self, HostFailure> {
         let host = Self { shared: Arc::new(Shared::new(opened, settings)?) };
-        tokio::spawn(host.clone().wake_parked());
+        let parked = Arc::clone(&host.shared.parked);
+        tokio::spawn(wake_parked(parked, Arc::downgrade(&host.shared)));
         Ok(host)
     }
 
@@ -443,30 +445,6 @@ impl Host {
         Ok(ids)
     }
 
-    /// Takes parked runs up when they are due, for as long as the host is there.
-    async fn wake_parked(self) {
-        // The longest sleep: the wall clock may be set meanwhile.
-        const SLEEP_MAX: std::time::Duration = std::time::Duration::from_secs(60);
-        while !self.is_leaving() {
-            let now = self.shared.now();
-            match self.shared.parked.due(now) {
-                Ok(due) => {
-                    for run in due {
-                        // What goes wrong with one run is told to whoever asks for it.
-                        let _ = self.carried_or_rests(run).await;
-                    }
-                }
-                Err(next) => {
-                    let sleep = next.map_or(SLEEP_MAX, |at| at.since(now).min(SLEEP_MAX));
-                    tokio::select! {
-                        () = tokio::time::sleep(sleep) => {}
-                        () = self.shared.parked.change() => {}
-                    }
-                }
-            }
-        }
-    }
-
     /// Whether the host is leaving.
     pub fn is_leaving(&self) -> bool {
         self.shared.is_leaving()
@@ -598,6 +576,34 @@ impl Following {
                 },
                 // The last update was sent before this: look again.
                 _ = self.carried.rest.wait_for(Option::is_some) => {}
+            }
+        }
+    }
+}
+
+/// Takes parked runs up when they are due, for as long as the host is there. It does not keep the
+/// host: whoever lets go of it gives the directory up.
+async fn wake_parked(parked: Arc<Parked>, shared: Weak<Shared>) {
+    // The longest sleep: the wall clock may be set meanwhile.
+    const SLEEP_MAX: std::time::Duration = std::time::Duration::from_secs(60);
+    loop {
+        let Some(shared) = shared.upgrade().filter(|shared| !shared.is_leaving()) else { return };
+        let now = shared.now();
+        match parked.due(now) {
+            Ok(due) => {
+                let host = Host { shared };
+                for run in due {
+                    // What goes wrong with one run is told to whoever asks for it.
+                    let _ = host.carried_or_rests(run).await;
+                }
+            }
+            Err(next) => {
+                drop(shared);
+                let sleep = next.map_or(SLEEP_MAX, |at| at.since(now).min(SLEEP_MAX));
+                tokio::select! {
+                    () = tokio::time::sleep(sleep) => {}
+                    () = parked.change() => {}
+                }
             }
         }
     }

@@ -103,7 +103,7 @@ pub(crate) struct Shared {
     settings: Settings,
     sandbox: OnceLock<Result<Sandbox, HostFailure>>,
     is_leaving: AtomicBool,
-    pub(crate) parked: Parked,
+    pub(crate) parked: Arc<Parked>,
     carried: Mutex<BTreeMap<RunId, Carried>>,
     /// Manifests that runs have begun with, by their digest and folder.
     loaded: Mutex<BTreeMap<LoadedKey, Arc<Loaded>>>,
@@ -129,7 +129,7 @@ impl Shared {
             settings,
             sandbox: OnceLock::new(),
             is_leaving: AtomicBool::new(false),
-            parked: Parked::default(),
+            parked: Arc::default(),
             carried: Mutex::default(),
             loaded: Mutex::default(),
             taking_up: tokio::sync::Mutex::default(),
