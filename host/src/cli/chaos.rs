@@ -116,7 +116,11 @@ fn tell_violation(arguments: &Arguments, context: &Context, violation: &Violatio
     problems.iter().skip(1).for_each(|problem| print(&format!("  and {}", inert(problem))));
     faults.iter().for_each(|fault| print(&format!("  fault  {}", inert(fault))));
     story.iter().for_each(|line| print(&format!("  {}", inert(line))));
-    let stub = if arguments.stub { " --stub" } else { "" };
+    let how = match &arguments.input {
+        _ if arguments.stub => " --stub".to_owned(),
+        Some(input) => format!(" --input '{input}'"),
+        None => String::new(),
+    };
     let manifest = arguments.manifest.display();
-    print(&format!("  again: piton chaos {manifest}{stub} --seed {seed} --runs 1\n"));
+    print(&format!("  again: piton chaos {manifest}{how} --seed {seed} --runs 1\n"));
 }

@@ -90,11 +90,11 @@ impl Report {
         let ended =
             self.ended.iter().map(|(status, count)| format!("{} {status}", grouped(*count)));
         format!(
-            "{} runs under {} faults: {}, {} violations (seed {})",
-            grouped(self.runs),
-            grouped(faults),
+            "{} under {}: {}, {} (seed {})",
+            counted(self.runs, "run"),
+            counted(faults, "fault"),
             ended.collect::<Vec<_>>().join(", "),
-            self.violations.len(),
+            counted(self.violations.len() as u64, "violation"),
             self.seed
         )
     }
@@ -104,6 +104,11 @@ impl Report {
         let faults = self.faults.iter().map(|(kind, count)| format!("{} {kind}", grouped(*count)));
         faults.collect::<Vec<_>>().join(", ")
     }
+}
+
+fn counted(number: u64, what: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{} {what}{plural}", grouped(number))
 }
 
 /// A number with its thousands apart: `10,000`.
