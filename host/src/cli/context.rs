@@ -68,7 +68,7 @@ impl Context {
                     let _ = match notice {
                         Notice::Compiling(digest) => {
                             let digest = &digest.to_string()[..12];
-                            writeln!(std::io::stderr(), "compiling component {digest}… (once)")
+                            writeln!(std::io::stderr(), "compiling component {digest}…")
                         }
                         other => writeln!(std::io::stderr(), "{other}"),
                     };

@@ -17,7 +17,7 @@ use piton_core::{
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 /// All that can wake a run.
@@ -38,6 +38,8 @@ pub(crate) enum Wake {
     Say { input: Input, reply: oneshot::Sender<Result<(), Refusal>> },
     /// A moment was reached at which something is due.
     Time,
+    /// The run may have come to rest.
+    Look,
     /// Somebody wants to know where the run stands.
     Stand { reply: oneshot::Sender<Box<Summary>> },
     /// The host leaves: nothing more is started.
@@ -77,6 +79,9 @@ const SLEEP_MAX: Duration = Duration::from_secs(60);
 /// A wait shorter than this is not worth giving the run up for.
 const PARKED_AT_LEAST: Duration = Duration::from_secs(2);
 
+/// How long a run is held before it is given up to wait: whoever took it up may want to follow it.
+const PARKED_AFTER: Duration = Duration::from_secs(1);
+
 /// A run that is being carried out.
 pub(crate) struct Carrier {
     shared: Arc<Shared>,
@@ -90,6 +95,7 @@ pub(crate) struct Carrier {
     to_self: mpsc::UnboundedSender<Wake>,
     updates: broadcast::Sender<Arc<Update>>,
     is_leaving: bool,
+    taken_up: Instant,
     /// Whether what is due was looked at and nothing followed: it waits for a change.
     is_settled: bool,
 }
@@ -116,6 +122,7 @@ impl Carrier {
             to_self: to_self.clone(),
             updates: updates.clone(),
             is_leaving: false,
+            taken_up: Instant::now(),
             is_settled: false,
         };
         (carrier, to_self, updates)
@@ -235,7 +242,8 @@ impl Carrier {
         let is_followed = self.updates.receiver_count() > 0;
         let wake_at = self.run.next_timer();
         let is_soon = wake_at.is_some_and(|at| at < self.shared.now().after(PARKED_AT_LEAST));
-        let parks = status == RunStatus::Waiting && !is_followed && !is_soon;
+        let is_settled_in = self.taken_up.elapsed() >= PARKED_AFTER;
+        let parks = status == RunStatus::Waiting && !is_followed && !is_soon && is_settled_in;
         parks.then_some(Rest::Parks(wake_at))
     }
 
@@ -254,20 +262,28 @@ impl Carrier {
         self.turn(wakes).await
     }
 
-    /// The next message, or a `TimeReached` where something is due by itself.
+    /// The next message, or the word that something is due by itself.
     async fn next_wake(&mut self) -> Option<Wake> {
         loop {
-            let due_in = match (self.is_settled, self.run.next_timer()) {
-                (false, Some(at)) => at.since(self.shared.now()).min(SLEEP_MAX),
-                _ => SLEEP_MAX,
-            };
             let timer = self.run.next_timer().filter(|_| !self.is_settled);
+            let mut sleep = match timer {
+                Some(at) => at.since(self.shared.now()).min(SLEEP_MAX),
+                None => SLEEP_MAX,
+            };
+            let until_parked = PARKED_AFTER.saturating_sub(self.taken_up.elapsed());
+            let may_be_parked = !until_parked.is_zero() && self.run.status() == RunStatus::Waiting;
+            if may_be_parked {
+                sleep = sleep.min(until_parked);
+            }
             tokio::select! {
                 biased;
                 wake = self.inbox.recv() => return wake,
-                () = tokio::time::sleep(due_in) => {
+                () = tokio::time::sleep(sleep) => {
                     if timer.is_some_and(|at| at <= self.shared.now()) {
                         return Some(Wake::Time);
+                    }
+                    if may_be_parked {
+                        return Some(Wake::Look);
                     }
                 }
             }
@@ -322,6 +338,7 @@ impl Carrier {
                 events
             }
             Wake::Time => self.decide(Input::TimeReached, now).unwrap_or_default(),
+            Wake::Look => Vec::new(),
             Wake::Stand { reply } => {
                 replies.asked.push(reply);
                 Vec::new()

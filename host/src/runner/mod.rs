@@ -114,6 +114,8 @@ impl From<HostFailure> for SayFailed {
 
 /// Follows a run: its updates, then how it came to rest.
 pub struct Following {
+    host: Host,
+    run: RunId,
     updates: broadcast::Receiver<Arc<Update>>,
     carried: Carried,
 }
@@ -183,18 +185,13 @@ impl Host {
     /// # Errors
     /// [`SayFailed`] where there is no such run, or the host cannot go on.
     pub async fn follow(&self, run: RunId) -> Result<Result<Following, Box<Summary>>, SayFailed> {
-        loop {
-            let carried = match self.carried_or_rests(run).await? {
-                Ok(carried) => carried,
-                Err(summary) => return Ok(Err(summary)),
-            };
-            let following = Following::of(carried);
-            // It may have been parked before it was followed: then it is taken up again.
-            let is_parked = matches!(*following.carried.rest.borrow(), Some(Rest::Parks(_)));
-            if !is_parked {
-                return Ok(Ok(following));
+        Ok(match self.carried_or_rests(run).await? {
+            Ok(carried) => {
+                let updates = carried.updates.subscribe();
+                Ok(Following { host: self.clone(), run, updates, carried })
             }
-        }
+            Err(summary) => Err(summary),
+        })
     }
 
     async fn carried_or_rests(
@@ -554,10 +551,6 @@ impl Host {
 type Folded = (Arc<Loaded>, Run, Vec<(Timestamp, piton_core::Event)>);
 
 impl Following {
-    fn of(carried: Carried) -> Self {
-        Self { updates: carried.updates.subscribe(), carried }
-    }
-
     /// The next update; none once the run is no longer carried. The last is one of
     /// [`Update::Rests`], [`Update::Left`] and [`Update::HostFailed`].
     pub async fn next(&mut self) -> Option<Arc<Update>> {
@@ -565,7 +558,23 @@ impl Following {
             let rest = self.carried.rest.borrow().clone();
             match rest {
                 None => {}
-                Some(_) => return self.updates.try_recv().ok(),
+                // It was given up to wait just before it was followed.
+                Some(Rest::Parks(_)) => match self.host.carried_or_rests(self.run).await {
+                    Ok(Ok(carried)) => {
+                        self.updates = carried.updates.subscribe();
+                        self.carried = carried;
+                    }
+                    Ok(Err(summary)) if self.host.is_leaving() => {
+                        return Some(Arc::new(Update::Left(summary)));
+                    }
+                    Ok(Err(summary)) => return Some(Arc::new(Update::Rests(summary))),
+                    Err(_) => return None,
+                },
+                Some(_) => match self.updates.try_recv() {
+                    Ok(update) => return Some(update),
+                    Err(broadcast::error::TryRecvError::Lagged(_)) => continue,
+                    Err(_) => return None,
+                },
             }
             tokio::select! {
                 biased;

@@ -161,3 +161,16 @@ fn a_wait_keeps_its_end_over_a_restart() {
     assert_eq!(story.of("wait-started")[0]["until_ms"], until);
     assert!(until.is_u64(), "{story}");
 }
+
+#[test]
+fn looking_at_a_run_keeps_its_timers() {
+    let retry = r#"retry = { attempts = 2, base = "1500ms", factor = 1.0, jitter = "none" }"#;
+    let home = Home::with(pipeline(r#"fail = "retryable", times = 1"#, retry));
+    let mut running = home.start(&["run", "--json", "pipeline.toml"]);
+    let run = running.run_id();
+    running.wait_for_stderr("attempt 2 in");
+    // A question between two events once stopped the clock for good.
+    assert_eq!(home.summary(&run)["status"], "running");
+    let summary = running.finish().expect_code(0).json();
+    assert_eq!(summary["steps"][1]["attempts"], 2);
+}
