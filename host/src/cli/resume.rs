@@ -32,8 +32,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<ExitC
         known = count;
         reach = Some(asked);
     }
-    let (reach, answer) =
-        context.ask_next(reach, Opening::Existing, Ask::Resume { runs }).await?;
+    let (reach, answer) = context.ask_next(reach, Opening::Existing, Ask::Resume { runs }).await?;
     let resumed = match answer {
         Answer::Resumed { runs } => runs,
         _ => return Err(Complaint::of_host("the host answers something else")),

@@ -1,3 +1,5 @@
+//! Chaos against small pipelines: what it draws, what it finds, and how it tells it. Runs no guest.
+
 use super::copy::copy_of;
 use super::faults::{Fault, FaultPlan, Kind};
 use super::guests::judge;

@@ -1,3 +1,5 @@
+//! What the plan says of small pipelines, whole texts included. Runs no guest.
+
 use super::*;
 use piton_core::{Effect, OnExhausted, Pipeline, RunStatus, Step, StepIndex, StepKind, Tolerance};
 
