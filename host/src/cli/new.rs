@@ -71,10 +71,10 @@ fn check_name(name: &str) -> Result<(), Complaint> {
 /// Returns the name as it may be, if that can be told.
 fn snake_case(name: &str) -> Option<String> {
     let mut better = String::new();
+    let mut begins_a_word = false;
     for character in name.chars() {
         match character {
             'A'..='Z' => {
-                let begins_a_word = better.ends_with(|c: char| c.is_ascii_lowercase());
                 better.extend(begins_a_word.then_some('_'));
                 better.push(character.to_ascii_lowercase());
             }
@@ -82,6 +82,7 @@ fn snake_case(name: &str) -> Option<String> {
             '-' | ' ' | '.' => better.push('_'),
             _ => return None,
         }
+        begins_a_word = character.is_ascii_lowercase();
     }
     better.starts_with(|first: char| first.is_ascii_lowercase()).then_some(better)
 }
