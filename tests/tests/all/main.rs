@@ -6,6 +6,7 @@ mod crash;
 mod crash_exactly;
 mod damaged_journal;
 mod exit_codes;
+mod explain;
 mod full_disk;
 mod grants;
 mod interrupt;
