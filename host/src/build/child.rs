@@ -8,7 +8,8 @@ use std::thread;
 
 use super::BuildError;
 
-/// Runs a tool to its end; what it says on either stream goes to `progress`, line by line.
+/// Runs a tool to its end. What it says is told once it is there: by `progress` where it succeeds, by the
+/// error where it fails, and never by both.
 ///
 /// # Errors
 ///
@@ -20,14 +21,17 @@ pub(super) fn run(
     folder: &Path,
     progress: &mut dyn FnMut(&str),
 ) -> Result<(), BuildError> {
-    let mut said = String::new();
-    let mut child = start(command, tool)?;
-    let errors = collect_lines(&mut child, &mut |line| said = format!("{said}{line}\n"), progress);
+    // Where in a tool's own code it gave up is of no use to the author of a step.
+    command.env("RUST_BACKTRACE", "0");
+    let (mut output, mut child) = (String::new(), start(command, tool)?);
+    let errors =
+        collect_lines(&mut child, &mut |line| output = format!("{output}{line}\n"), &mut |_| {});
     let status = child.wait().map_err(|source| BuildError::NoTool { tool, source })?;
     if status.success() {
+        errors.lines().for_each(progress);
         return Ok(());
     }
-    Err(BuildError::Refused { folder: folder.to_owned(), tool, output: said + &errors })
+    Err(BuildError::Refused { folder: folder.to_owned(), tool, output: output + &errors })
 }
 
 pub(super) fn start(command: &mut Command, tool: &'static str) -> Result<Child, BuildError> {

@@ -20,12 +20,22 @@ pub(crate) fn run(arguments: &Arguments, context: &Context) -> Result<ExitCode, 
         beside: beside_the_binary(),
     };
     for folder in &arguments.folders {
-        let mut progress = |line: &str| context.say(line);
-        let component =
-            build(folder, &toolchains, &mut progress).map_err(|error: BuildError| {
-                Complaint::mistake(error.to_string(), error.hint().unwrap_or_default())
-            })?;
+        let mut has_told = false;
+        let mut progress = |line: &str| {
+            has_told = !context.globals.quiet;
+            context.say(line);
+        };
+        let component = build(folder, &toolchains, &mut progress)
+            .map_err(|error| complaint(&error, has_told))?;
         print(&component.display().to_string());
     }
     Ok(ExitCode::from(exit::COMPLETED))
+}
+
+/// What a compiler said as it went is not said again.
+fn complaint(error: &BuildError, has_told: bool) -> Complaint {
+    let message = error.to_string();
+    let is_told = has_told && matches!(error, BuildError::Refused { .. });
+    let message = if is_told { message.lines().next().unwrap_or_default() } else { &message };
+    Complaint::mistake(message, error.hint().unwrap_or_default())
 }
