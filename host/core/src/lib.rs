@@ -21,7 +21,10 @@ mod run;
 pub mod simulation;
 mod value;
 
-pub use allowance::{DirGrant, Grants, Limits};
+pub use allowance::{
+    DirGrant, Grants, HttpGrant, HttpHost, HttpLimits, HttpScheme, HttpTarget, Limits, SecretGrant,
+    SecretSource,
+};
 pub use backoff::{Backoff, Draw, Jitter};
 pub use decide::{Evaluate, EvaluationError, Input, Moment, Refusal, advance, decide};
 pub use due::{Call, Due, due};
