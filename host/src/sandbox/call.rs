@@ -3,9 +3,12 @@
 
 use super::ends::end_of;
 use super::grants::ResolvedGrants;
-use super::guest::{Guest, MemosKept, Stop};
+use super::guest::{Given, Guest, MemosKept, Stop};
+use super::http::Outgoing;
 use super::logs::{Logs, shorten};
 use super::program::Program;
+use super::redact::Redactor;
+use super::secrets::Secret;
 use super::services::Services;
 use super::time::Time;
 use super::{Sandbox, passed, returned};
@@ -87,8 +90,15 @@ impl Sandbox {
         let _slot = self.slots.acquire().await;
         let _ticking = self.ticker.tick();
         let time = Arc::new(Time::start(call.time_limit, call.limits.idle_timeout));
-        let logs = Logs::new(services.clone(), call.limits.log_bytes);
-        let mut store = match self.store(&call, &services, &time, &logs) {
+        let secrets = match self.secrets(&call.grants) {
+            Ok(secrets) => secrets,
+            Err(missing) => return denied_at_once(missing.to_string(), &time),
+        };
+        let redactor = Arc::new(Redactor::new(&secrets));
+        let logs = Logs::new(services.clone(), call.limits.log_bytes, redactor.clone());
+        let heard = Heard { services, redactor: redactor.clone(), time: time.clone(), logs };
+        let logs = heard.logs.clone();
+        let mut store = match self.store(&call, secrets, heard) {
             Ok(store) => store,
             Err(message) => return denied_at_once(message, &time),
         };
@@ -97,7 +107,7 @@ impl Sandbox {
         let fuel_left = store.get_fuel().unwrap_or(0);
         let guest = store.into_data();
         Ended {
-            end,
+            end: redactor.end(end),
             usage: guest.usage,
             fuel_used: call.limits.fuel.saturating_sub(fuel_left),
             memory_peak_bytes: guest.meter.memory_peak_bytes(),
@@ -110,9 +120,8 @@ impl Sandbox {
     fn store(
         &self,
         call: &Call,
-        services: &Arc<dyn Services>,
-        time: &Arc<Time>,
-        logs: &Arc<Logs>,
+        secrets: Vec<Secret>,
+        heard: Heard,
     ) -> Result<Store<Guest>, String> {
         let limits = &call.limits;
         let input_bytes = call.input.as_str().len() as u64;
@@ -122,9 +131,12 @@ impl Sandbox {
                 "its input has {input_bytes} bytes, and may have {max} (`input_max`)"
             ));
         }
-        let wasi = call.grants.context(logs)?;
-        let guest =
-            Guest::new(wasi, services.clone(), time.clone(), logs.clone(), limits, call.memos_kept);
+        let Heard { services, redactor, time, logs } = heard;
+        let wasi = call.grants.context(&logs)?;
+        let gate = self.gate.clone();
+        let outgoing = Outgoing::new(call, secrets, time.clone(), logs.clone(), gate);
+        let given = Given { wasi, outgoing, services, redactor, time: time.clone(), logs };
+        let guest = Guest::new(given, limits, call.memos_kept);
         let mut store = Store::new(&self.engine, guest);
         store.limiter(|guest| &mut guest.meter);
         store.set_fuel(limits.fuel).map_err(|error| format!("{error:#}"))?;
@@ -133,7 +145,6 @@ impl Sandbox {
         let hostcall_bytes = payload.saturating_add(HOSTCALL_BYTES_MORE);
         store.set_hostcall_fuel(usize::try_from(hostcall_bytes).unwrap_or(usize::MAX));
         store.set_epoch_deadline(1);
-        let time = time.clone();
         store.epoch_deadline_callback(move |_| {
             time.check()?;
             // Everyone else who is ready goes first.
@@ -141,6 +152,14 @@ impl Sandbox {
         });
         Ok(store)
     }
+}
+
+/// Where what a guest does is heard.
+struct Heard {
+    services: Arc<dyn Services>,
+    redactor: Arc<Redactor>,
+    time: Arc<Time>,
+    logs: Arc<Logs>,
 }
 
 fn denied_at_once(message: String, time: &Time) -> Ended {

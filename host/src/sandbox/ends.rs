@@ -104,7 +104,7 @@ fn without_trap(error: &wasmtime::Error, guest: &Guest) -> (HostEnd, String) {
 
 /// The last line on standard error, where panics tell what happened.
 fn last_words(guest: &Guest) -> String {
-    let words = guest.logs.last_words();
+    let words = guest.logs().last_words();
     if words.is_empty() { words } else { format!("; its last words: {words}") }
 }
 

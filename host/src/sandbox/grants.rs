@@ -2,7 +2,7 @@
 //! Nothing is inherited from the host's own process. Never widens a grant, and makes no folder.
 
 use super::logs::{Logs, Stream};
-use piton_core::Grants;
+use piton_core::{Grants, HttpGrant, SecretGrant, SecretSource};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Component, Path, PathBuf};
@@ -12,6 +12,9 @@ use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxBuilder};
 /// The most random bytes that a guest gets in one call.
 const RANDOM_BYTES_MAX: u64 = 1 << 20;
 
+/// The largest file that is read for a secret.
+const SECRET_FILE_BYTES_MAX: u64 = 64 << 10;
+
 /// Grants with the host's folders found and checked.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ResolvedGrants {
@@ -19,6 +22,19 @@ pub struct ResolvedGrants {
     pub dirs: Vec<ResolvedDir>,
     /// Environment variables.
     pub env: BTreeMap<String, String>,
+    /// Where requests may go.
+    pub http: Vec<HttpGrant>,
+    /// Secrets that the host puts into requests.
+    pub secrets: Vec<ResolvedSecret>,
+}
+
+/// A secret's grant, with its file found; its value is read anew for each call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ResolvedSecret {
+    /// The grant.
+    pub grant: SecretGrant,
+    /// Where the file of [`SecretSource::File`] is looked for from.
+    base: PathBuf,
 }
 
 /// A folder of the host that a guest sees.
@@ -59,6 +75,8 @@ pub enum GrantError {
     Overlap(PathBuf, PathBuf),
     /// The folder holds, or lies in, one that no guest may see: the host's own data.
     Forbidden(PathBuf),
+    /// A secret's file lies in a folder that the same step may write.
+    SecretInDir(String),
     /// A variable's name is empty or holds `=` or a zero character, or its value does.
     Variable(String),
 }
@@ -91,6 +109,11 @@ impl fmt::Display for GrantError {
                 f,
                 "cannot grant folder `{}`: the host keeps its own data there",
                 path.display()
+            ),
+            Self::SecretInDir(name) => write!(
+                f,
+                "the file of secret `{name}` lies in a folder that the step may write: keep it \
+                 elsewhere"
             ),
             Self::Variable(name) => {
                 write!(f, "`{name}` cannot be granted as an environment variable")
@@ -128,7 +151,15 @@ impl ResolvedGrants {
                 return Err(GrantError::Variable(name.clone()));
             }
         }
-        Ok(Self { dirs, env: grants.env.clone() })
+        let mut secrets = Vec::with_capacity(grants.secrets.len());
+        for grant in &grants.secrets {
+            let secret = ResolvedSecret { grant: grant.clone(), base: base.to_path_buf() };
+            if secret.lies_in(&dirs) {
+                return Err(GrantError::SecretInDir(grant.name.clone()));
+            }
+            secrets.push(secret);
+        }
+        Ok(Self { dirs, env: grants.env.clone(), http: grants.http.clone(), secrets })
     }
 
     /// What the guest of one attempt sees, and nothing else.
@@ -163,6 +194,36 @@ fn leads_elsewhere(base: &Path, path: &Path, found: &Path) -> bool {
     let plain: PathBuf = path.components().filter(|part| *part != Component::CurDir).collect();
     let base = base.canonicalize();
     path.components().all(is_plain) && base.is_ok_and(|base| base.join(plain) != found)
+}
+
+impl ResolvedSecret {
+    /// The secret in its file, without the line end after it.
+    pub(super) fn read_file(&self) -> Result<String, String> {
+        let SecretSource::File(name) = &self.grant.source else {
+            return Err("it has none".into());
+        };
+        let path = self.base.join(name).canonicalize().map_err(|error| error.to_string())?;
+        if leads_elsewhere(&self.base, Path::new(name), &path) {
+            return Err("a symbolic link on the way leads elsewhere, which a step may have made; \
+                        name the file itself"
+                .into());
+        }
+        let known = path.metadata().map_err(|error| error.to_string())?;
+        if !known.is_file() || known.len() > SECRET_FILE_BYTES_MAX {
+            return Err(format!("it is no file of at most {SECRET_FILE_BYTES_MAX} bytes"));
+        }
+        let mut text = std::fs::read_to_string(&path).map_err(|error| error.to_string())?;
+        text.truncate(text.trim_end_matches(['\r', '\n']).len());
+        Ok(text)
+    }
+
+    /// Whether a step that writes these folders could put another file in its place.
+    fn lies_in(&self, dirs: &[ResolvedDir]) -> bool {
+        let SecretSource::File(name) = &self.grant.source else { return false };
+        let path = self.base.join(name);
+        let path = path.canonicalize().unwrap_or(path);
+        dirs.iter().any(|dir| dir.write && path.starts_with(&dir.host))
+    }
 }
 
 impl ResolvedDir {
@@ -219,7 +280,7 @@ mod tests {
             guest: (*guest).into(),
             write: *write,
         });
-        let grants = Grants { dirs: dirs.collect(), env: BTreeMap::new() };
+        let grants = Grants { dirs: dirs.collect(), ..Grants::default() };
         ResolvedGrants::resolve(&grants, base, &[&base.join(".piton")])
     }
 

@@ -2,14 +2,17 @@
 //! Counts and caps before it passes anything on; never decides what an end means.
 
 use super::bindings::{log, memo, report, types};
+use super::http::Outgoing;
 use super::logs::{Logs, shorten};
 use super::meter::Meter;
+use super::redact::Redactor;
 use super::services::{Level, Progress, Services};
 use super::time::Time;
 use piton_core::{HostEnd, Limits, Usage};
 use std::fmt;
 use std::sync::Arc;
 use wasmtime_wasi::{ResourceTable, WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
 /// Open files, streams and the like that one attempt may have.
 const RESOURCES_MAX: usize = 4_096;
@@ -22,12 +25,9 @@ const PROGRESS_BYTES_MAX: usize = 1 << 10;
 
 /// The data of one attempt's store.
 pub(super) struct Guest {
-    wasi: WasiCtx,
+    given: Given,
+    http: WasiHttpCtx,
     resources: ResourceTable,
-    services: Arc<dyn Services>,
-    time: Arc<Time>,
-    /// What it said.
-    pub(super) logs: Arc<Logs>,
     /// What memory it has.
     pub(super) meter: Meter,
     /// What it spent since the last `remember`.
@@ -35,6 +35,17 @@ pub(super) struct Guest {
     /// What it spent in all.
     spent: Usage,
     memos: MemoRoom,
+}
+
+/// What one attempt's guest is given to call on.
+pub(super) struct Given {
+    pub(super) wasi: WasiCtx,
+    pub(super) outgoing: Outgoing,
+    pub(super) services: Arc<dyn Services>,
+    pub(super) redactor: Arc<Redactor>,
+    pub(super) time: Arc<Time>,
+    /// What it said.
+    pub(super) logs: Arc<Logs>,
 }
 
 /// What this step may still remember.
@@ -68,22 +79,15 @@ impl fmt::Display for Stop {
 impl std::error::Error for Stop {}
 
 impl Guest {
-    pub(super) fn new(
-        wasi: WasiCtx,
-        services: Arc<dyn Services>,
-        time: Arc<Time>,
-        logs: Arc<Logs>,
-        limits: &Limits,
-        kept: MemosKept,
-    ) -> Self {
+    pub(super) fn new(given: Given, limits: &Limits, kept: MemosKept) -> Self {
         let mut resources = ResourceTable::new();
         resources.set_max_capacity(RESOURCES_MAX);
+        let mut http = WasiHttpCtx::new();
+        http.set_field_size_limit(usize::try_from(limits.http.header_bytes).unwrap_or(usize::MAX));
         Self {
-            wasi,
+            given,
+            http,
             resources,
-            services,
-            time,
-            logs,
             meter: Meter::new(limits.memory_bytes, limits.table_elements),
             usage: Usage::new(),
             spent: Usage::new(),
@@ -94,6 +98,11 @@ impl Guest {
                 bytes_max: limits.memo_bytes,
             },
         }
+    }
+
+    /// What it said.
+    pub(super) fn logs(&self) -> &Logs {
+        &self.given.logs
     }
 
     /// Adds to both sums or to none.
@@ -143,7 +152,17 @@ fn denied(message: String) -> wasmtime::Error {
 
 impl WasiView for Guest {
     fn ctx(&mut self) -> WasiCtxView<'_> {
-        WasiCtxView { ctx: &mut self.wasi, table: &mut self.resources }
+        WasiCtxView { ctx: &mut self.given.wasi, table: &mut self.resources }
+    }
+}
+
+impl WasiHttpView for Guest {
+    fn http(&mut self) -> WasiHttpCtxView<'_> {
+        WasiHttpCtxView {
+            ctx: &mut self.http,
+            table: &mut self.resources,
+            hooks: &mut self.given.outgoing,
+        }
     }
 }
 
@@ -158,36 +177,41 @@ impl log::Host for Guest {
             log::Level::Warn => Level::Warn,
             log::Level::Error => Level::Error,
         };
-        self.logs.log(level, &message);
+        self.given.logs.log(level, &message);
     }
 }
 
 impl report::Host for Guest {
     fn progress(&mut self, done: u64, total: Option<u64>, message: String) {
-        self.time.progressed();
+        self.given.time.progressed();
         let done = total.map_or(done, |total| done.min(total));
+        let message = self.given.redactor.text(&message);
         let message = shorten(&message, PROGRESS_BYTES_MAX);
-        self.services.progress(Progress { done, total, message });
+        self.given.services.progress(Progress { done, total, message });
     }
 
     fn usage(&mut self, unit: String, micros: u64) -> wasmtime::Result<()> {
+        // One that holds a secret is no unit, and is named in the message without it.
+        let unit = self.given.redactor.text(&unit).into_owned();
         self.spend(&unit, micros).map_err(denied)
     }
 }
 
 impl memo::Host for Guest {
     fn recall(&mut self, key: String) -> wasmtime::Result<Option<String>> {
-        Ok(self.services.recall(&key))
+        Ok(self.given.services.recall(&self.given.redactor.text(&key)))
     }
 
     async fn remember(&mut self, key: String, value: String) -> wasmtime::Result<String> {
+        let redactor = &self.given.redactor;
+        let (key, value) = (redactor.text(&key).into_owned(), redactor.text(&value).into_owned());
         // The first value stays; nothing is written, and so nothing counts.
-        if let Some(first) = self.services.recall(&key) {
+        if let Some(first) = self.given.services.recall(&key) {
             return Ok(first);
         }
         self.memos.take(&key, &value).map_err(denied)?;
         let usage = std::mem::take(&mut self.usage);
-        let services = self.services.clone();
+        let services = self.given.services.clone();
         let remembered = services.remember(key, value, usage).await;
         remembered.map_err(|error| {
             Stop(HostEnd::Lost, format!("the host could not keep what it remembered: {error}"))

@@ -20,7 +20,7 @@ const MEANINGS: [(&str, &str, Option<&str>); 18] = [
     ("wasi:clocks/monotonic-clock", "measures time and waits", None),
     ("wasi:clocks/wall-clock", "reads the time of day", None),
     ("wasi:filesystem/", "reads and writes files in granted folders", Some("grants.dirs")),
-    ("wasi:http/", "sends HTTP requests", Some("grants.http")),
+    ("wasi:http/", "sends HTTP requests to granted hosts", Some("grants.http")),
     ("wasi:io/", "reads, writes and waits through other interfaces", None),
     ("wasi:random/", "draws random numbers", None),
     ("wasi:sockets/ip-name-lookup", "looks up names; always denied", None),
@@ -40,14 +40,12 @@ pub(super) fn grant(name: &str) -> Option<&'static str> {
 
 /// What is to be done about an import that the host does not link.
 pub(super) fn hint(name: &str) -> &'static str {
-    if name.starts_with("wasi:http/") {
-        "this host cannot grant HTTP yet; build the step without it"
-    } else if name.starts_with("piton:step/") {
+    if name.starts_with("piton:step/") {
         "it was built for another version of the contract; build it against this version's `step.wit`"
     } else if name.starts_with("wasi:") && name.contains("@0.3") {
         "this host has WASI 0.2; build the step for `wasm32-wasip2`"
     } else if name.starts_with("wasi:") {
-        "of WASI 0.2 this host has cli, clocks, filesystem, io, random and sockets"
+        "of WASI 0.2 this host has cli, clocks, filesystem, http (to send requests), io, random and sockets"
     } else if name.starts_with("wasi_snapshot_preview1") || name == "env" {
         "it is made for WASI 0.1; build the step for `wasm32-wasip2`"
     } else {

@@ -1,6 +1,7 @@
 //! Keeps what a guest says, line by line and within its limit: log calls, standard output and error.
 //! What is too much is cut and counted. Never fails a guest for talking, and never prints.
 
+use super::redact::Redactor;
 use super::services::{Level, LogLine, Services, Source};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio_util::bytes::Bytes;
@@ -20,6 +21,7 @@ const WRITE_BYTES_MAX: usize = 64 << 10;
 /// Where all that one attempt says comes together.
 pub(super) struct Logs {
     services: Arc<dyn Services>,
+    redactor: Arc<Redactor>,
     state: Mutex<State>,
 }
 
@@ -41,15 +43,28 @@ struct Pending {
 
 impl Logs {
     /// Allows `log_bytes` to all lines together.
-    pub(super) fn new(services: Arc<dyn Services>, log_bytes: u64) -> Arc<Self> {
+    pub(super) fn new(
+        services: Arc<dyn Services>,
+        log_bytes: u64,
+        redactor: Arc<Redactor>,
+    ) -> Arc<Self> {
         let (out, error) = (Pending::default(), Pending::default());
         let state = State { left: log_bytes, cut: 0, out, error, last_words: String::new() };
-        Arc::new(Self { services, state: Mutex::new(state) })
+        Arc::new(Self { services, redactor, state: Mutex::new(state) })
     }
 
     /// Keeps a line that the guest logged.
     pub(super) fn log(&self, level: Level, text: &str) {
-        self.keep(&mut self.lock(), level, Source::Log, text);
+        let text = self.redactor.text(text);
+        self.keep(&mut self.lock(), level, Source::Log, &text);
+    }
+
+    /// Keeps a line of the host's own, which a guest that talks too much cannot crowd out: whoever
+    /// writes these keeps them few.
+    pub(super) fn host(&self, text: &str) {
+        let text = self.redactor.text(text);
+        let line = LogLine { level: Level::Info, source: Source::Host, text: &text };
+        self.services.log(line);
     }
 
     /// Keeps what stands on both streams without a line's end.
@@ -91,6 +106,7 @@ impl Logs {
         let Pending { bytes, cut } = std::mem::take(state.pending(source));
         state.cut = state.cut.saturating_add(cut);
         let text = String::from_utf8_lossy(&bytes);
+        let text = if cut > 0 { self.redactor.cut_text(&text) } else { self.redactor.text(&text) };
         if source == Source::Stderr && says_something(&text) {
             shorten(&text, LAST_WORDS_BYTES_MAX).clone_into(&mut state.last_words);
         }
@@ -220,7 +236,7 @@ mod tests {
     /// What is kept, and the bytes that are cut, of what is written to both streams.
     fn check(log_bytes: u64, writes: &[(Source, &[u8])], kept: &[&str], cut: u64) {
         let lines = Arc::new(Lines::default());
-        let logs = Logs::new(lines.clone(), log_bytes);
+        let logs = Logs::new(lines.clone(), log_bytes, Arc::default());
         for (source, bytes) in writes {
             let mut stream = Stream { logs: logs.clone(), source: *source };
             stream.write(Bytes::copy_from_slice(bytes)).expect("a write should never fail");
@@ -262,7 +278,7 @@ mod tests {
 
     #[test]
     fn last_words_leave_out_advice() {
-        let logs = Logs::new(Arc::new(Lines::default()), 0);
+        let logs = Logs::new(Arc::new(Lines::default()), 0, Arc::default());
         let words = b"told to panic\nnote: run with `RUST_BACKTRACE=1` environment variable\n\n";
         logs.write(Source::Stderr, words);
         assert_eq!(logs.last_words(), "told to panic");

@@ -14,6 +14,7 @@ mod ends;
 mod engine;
 mod grants;
 mod guest;
+mod http;
 mod imports;
 mod inert;
 mod inspect;
@@ -23,7 +24,9 @@ mod logs;
 mod meter;
 mod passed;
 mod program;
+mod redact;
 mod returned;
+mod secrets;
 mod services;
 mod settings;
 mod ticker;
@@ -35,13 +38,14 @@ mod tests;
 pub use call::{Call, Ended};
 pub use compile::{COMPILE_ARGUMENT, compile_child};
 pub use engine::SandboxError;
-pub use grants::{GrantError, ResolvedDir, ResolvedGrants};
+pub use grants::{GrantError, ResolvedDir, ResolvedGrants, ResolvedSecret};
 pub use guest::MemosKept;
 pub use inert::inert;
 pub use inspect::{Import, Inspection, Producer, World, digest_of};
 pub use json::admit;
 pub use load_error::LoadError;
 pub use program::Program;
+pub use secrets::{SecretMissing, SecretText, Variables};
 pub use services::{BoxFuture, Level, LogLine, Progress, RememberError, Services, Source};
 pub use settings::{CompileLimits, Compiler, Notice, Settings};
 
@@ -64,6 +68,7 @@ pub struct Sandbox {
     linker: Linker<Guest>,
     cache: Cache,
     workshop: Workshop,
+    gate: Arc<http::Gate>,
     ticker: Ticker,
     slots: Semaphore,
     programs: Mutex<HashMap<Digest, Arc<Place>>>,
@@ -98,6 +103,8 @@ impl Sandbox {
         let cache = Cache::open(&settings.cache_dir, settings.cache_secret, engine.clone())?;
         let linker = program::linker(&engine);
         let linker = linker.map_err(|error| SandboxError(format!("cannot link: {error:#}")))?;
+        let gate = http::Gate::new(settings.network.clone(), settings.roots.clone());
+        let gate = gate.map_err(|error| SandboxError(format!("cannot set up TLS: {error}")))?;
         let ticker = Ticker::start(engine.clone());
         let ticker =
             ticker.map_err(|error| SandboxError(format!("cannot start a thread: {error}")))?;
@@ -109,6 +116,7 @@ impl Sandbox {
             engine,
             linker,
             cache,
+            gate: Arc::new(gate),
             ticker,
         })
     }
@@ -190,6 +198,20 @@ impl Sandbox {
         let component = self.cache.keep(digest, &draft)?;
         (self.settings.notify)(Notice::Compiled(digest, started.elapsed()));
         Ok(component)
+    }
+
+    /// The secrets of some grants that cannot be had as things stand: so that a run is refused
+    /// before it begins.
+    pub fn secrets_missing(&self, grants: &ResolvedGrants) -> Vec<SecretMissing> {
+        let variables = &self.settings.variables;
+        let read = grants.secrets.iter().map(|secret| secrets::read(secret, variables));
+        read.filter_map(Result::err).collect()
+    }
+
+    /// The secrets of some grants, or the first that cannot be had.
+    fn secrets(&self, grants: &ResolvedGrants) -> Result<Vec<secrets::Secret>, SecretMissing> {
+        let variables = &self.settings.variables;
+        grants.secrets.iter().map(|secret| secrets::read(secret, variables)).collect()
     }
 
     /// Looks at a component without compiling it.

@@ -62,6 +62,8 @@ pub enum Source {
     Stdout,
     /// Standard error.
     Stderr,
+    /// The host itself, about what the guest asked of it. What it quotes is a stranger's text.
+    Host,
 }
 
 /// How far a call is.
@@ -105,7 +107,7 @@ impl Level {
 
 impl Source {
     /// All sources.
-    pub const ALL: [Self; 3] = [Self::Log, Self::Stdout, Self::Stderr];
+    pub const ALL: [Self; 4] = [Self::Log, Self::Stdout, Self::Stderr, Self::Host];
 
     /// The word for it.
     pub const fn word(self) -> &'static str {
@@ -113,6 +115,7 @@ impl Source {
             Self::Log => "log",
             Self::Stdout => "stdout",
             Self::Stderr => "stderr",
+            Self::Host => "host",
         }
     }
 }

@@ -1,11 +1,14 @@
 //! What the sandbox is told when it is made: where compiled code lives, how many attempts it serves at once.
 //! Holds values and defaults; never reads the environment, and decides nothing.
 
+use super::http::Network;
+use super::secrets::Variables;
 use piton_core::Digest;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio_rustls::rustls::RootCertStore;
 
 const MIB: u64 = 1 << 20;
 
@@ -25,8 +28,14 @@ pub struct Settings {
     pub slots: u32,
     /// The largest component that is looked at. Default 128 MiB.
     pub component_bytes_max: u64,
+    /// Looks up the variables of the host's environment that hold secrets. Default: there are none.
+    pub variables: Variables,
     /// Called with what an operator may want to know. Default: does nothing.
     pub notify: Arc<dyn Fn(Notice) + Send + Sync>,
+    /// What stands in for the system's network in a test.
+    pub(super) network: Option<Arc<dyn Network>>,
+    /// Whom a test trusts instead of the public authorities.
+    pub(super) roots: Option<RootCertStore>,
 }
 
 /// Where components are compiled.
@@ -101,7 +110,10 @@ impl Settings {
             compile_limits: CompileLimits::default(),
             slots: 64,
             component_bytes_max: 128 * MIB,
+            variables: Arc::new(|_| None),
             notify: Arc::new(|_| ()),
+            network: None,
+            roots: None,
         }
     }
 }

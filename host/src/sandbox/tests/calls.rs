@@ -222,6 +222,7 @@ async fn a_guest_sees_the_variables_and_folders_it_is_granted() {
     let grants = ResolvedGrants {
         dirs: vec![dir("/a"), dir("/b")],
         env: ["TZ", "A", "B"].map(|name| (name.into(), "x".into())).into(),
+        ..ResolvedGrants::default()
     };
     for (list, granted) in [("environment", "3"), ("folders", "2")] {
         let ended = rig.run(&count(list), call()).await;
@@ -235,7 +236,7 @@ async fn a_guest_sees_the_variables_and_folders_it_is_granted() {
 async fn a_folder_that_is_gone_is_named() {
     let rig = Rig::new();
     let dir = ResolvedDir { host: "/no/such/folder".into(), guest: "/data".into(), write: true };
-    let grants = ResolvedGrants { dirs: vec![dir], env: BTreeMap::new() };
+    let grants = ResolvedGrants { dirs: vec![dir], ..ResolvedGrants::default() };
     let ended = rig.run(&Wat::echo(), Call { grants, ..call() }).await;
     let (end, message) = host_end(&ended);
     assert_eq!(end, HostEnd::Denied);

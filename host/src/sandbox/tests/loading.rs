@@ -106,8 +106,7 @@ fn an_import_that_is_not_there_is_named_with_a_hint() {
     let folder = folder();
     let (sandbox, _) = sandbox(folder.path(), |_| ());
     for (name, expected) in [
-        ("wasi:http/outgoing-handler@0.2.0", "cannot grant HTTP yet"),
-        ("wasi:http/types@0.2.0", "cannot grant HTTP yet"),
+        ("wasi:http/outgoing-handler@0.2.0", "http (to send requests)"),
         ("acme:billing/api@1.0.0", "compose it with the component that it needs"),
         ("piton:step/log@0.9.0", "another version of the contract"),
         ("wasi:cli/stdout@0.3.0", "this host has WASI 0.2"),
