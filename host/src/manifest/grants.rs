@@ -1,28 +1,32 @@
 //! What a step may touch: `grants`.
 //! Owns which grants make sense together; never looks at the host's files.
 
-use super::complaint::Complaints;
+mod http;
+mod secrets;
+
+pub use http::parse as parse_http_target;
+
+use super::complaint::{Complaints, Place};
 use super::keys::{DIR, GRANTS};
 use super::shape::{Entry, Placed, Table, found};
 use piton_core::{DirGrant, Grants};
 use std::collections::BTreeMap;
 
-/// Reads a step's `grants`.
-pub(super) fn read(entry: &Entry<'_>, complaints: &mut Complaints) -> Grants {
+/// Reads a step's `grants`. Gives with them where the name of each secret stands.
+pub(super) fn read(entry: &Entry<'_>, complaints: &mut Complaints) -> (Grants, Vec<Place>) {
     let Some(table) = Table::read(&GRANTS, entry.value, complaints) else {
-        return Grants::default();
+        return Default::default();
     };
-    for (key, what) in [("http", "network access"), ("secrets", "secrets")] {
-        if let Some(entry) = table.get(key) {
-            complaints
-                .error(&entry.key_place, format!("this version cannot grant {what}"))
-                .hint("leave the key out; the step then runs without");
-        }
-    }
-    Grants {
+    let http = table.get("http").map(|entry| http::read(entry, complaints)).unwrap_or_default();
+    let secrets = table.get("secrets").map(|entry| secrets::read(entry, &http, complaints));
+    let (secrets, places) = secrets.unwrap_or_default().into_iter().unzip();
+    let grants = Grants {
         dirs: table.get("dirs").map(|entry| read_dirs(entry, complaints)).unwrap_or_default(),
         env: table.get("env").map(|entry| read_env(entry, complaints)).unwrap_or_default(),
-    }
+        http,
+        secrets,
+    };
+    (grants, places)
 }
 
 fn read_dirs(entry: &Entry<'_>, complaints: &mut Complaints) -> Vec<DirGrant> {

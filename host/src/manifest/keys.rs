@@ -140,7 +140,13 @@ pub(super) static GRANTS: TableKind =
 pub(super) static DIR: TableKind =
     TableKind { name: "a granted folder", keys: &["host", "guest", "write"] };
 
+pub(super) static HTTP: TableKind =
+    TableKind { name: "a grant of HTTP", keys: &["host", "methods", "idempotency_key"] };
+
+pub(super) static SECRET: TableKind =
+    TableKind { name: "a secret", keys: &["header", "format", "hosts", "env", "file"] };
+
 /// All of them.
 #[cfg(test)]
-pub(super) static ALL: [&TableKind; 9] =
-    [&ROOT, &PIPELINE, &DEFAULTS, &STEP, &RETRY, &RULE, &APPROVAL, &GRANTS, &DIR];
+pub(super) static ALL: [&TableKind; 11] =
+    [&ROOT, &PIPELINE, &DEFAULTS, &STEP, &RETRY, &RULE, &APPROVAL, &GRANTS, &DIR, &HTTP, &SECRET];

@@ -103,6 +103,7 @@ impl LimitsDraft {
             memo_count: self.memo_count_max.unwrap_or(defaults.memo_count),
             memo_bytes: self.memo_max.unwrap_or(defaults.memo_bytes),
             idle_timeout: self.idle_timeout.as_ref().map(|placed| placed.value),
+            http: defaults.http,
         }
     }
 

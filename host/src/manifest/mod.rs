@@ -35,6 +35,7 @@ mod variables;
 mod tests;
 
 pub use complaint::{Complaint, Level, Place, render};
+pub use grants::parse_http_target;
 pub use graph::GraphFormat;
 pub use programs::Programs;
 pub use schema::{InputMistake, InputPlace};
@@ -81,6 +82,8 @@ pub struct StepSettings {
     pub limits: Limits,
     /// What one attempt may touch.
     pub grants: Grants,
+    /// Where the name of each of the grants' secrets is written.
+    pub secret_places: Vec<Place>,
     /// Why the step is never undone; given exactly where the pipeline says so.
     pub compensate_reason: Option<String>,
     /// What an approval asks, for people.

@@ -14,8 +14,7 @@ use super::template::{Template, bare_expression, spot_of};
 use super::variables::Variables;
 use super::{FileRef, StepSettings};
 use piton_core::{
-    Effect, Grants, MapPolicy, OnExhausted, RetryPolicy, Step, StepIndex, StepKind, Tolerance,
-    Waiting,
+    Effect, MapPolicy, OnExhausted, RetryPolicy, Step, StepIndex, StepKind, Tolerance, Waiting,
 };
 use std::time::Duration;
 use toml::de::DeValue;
@@ -102,13 +101,13 @@ impl StepReader<'_, '_> {
         if let Some(placed) = &on_exhausted {
             step.on_exhausted = placed.value;
         }
+        let grants = table.get("grants").map(|entry| grants::read(entry, self.complaints));
+        let (grants, secret_places) = grants.unwrap_or_default();
         let settings = StepSettings {
             component: table.get("component").and_then(|entry| self.read_component(entry)),
             limits: limits_in_all.limits(),
-            grants: match table.get("grants") {
-                Some(entry) => grants::read(entry, self.complaints),
-                None => Grants::default(),
-            },
+            grants,
+            secret_places,
             compensate_reason,
             ask: self.read_ask(table),
         };

@@ -2,8 +2,8 @@
 
 use super::*;
 use piton_core::{
-    Effect, Jitter, OnExhausted, OnSiblingFailure, RetryPolicy, RuleVerdict, StepKind, Tolerance,
-    Waiting,
+    Effect, Jitter, OnExhausted, OnSiblingFailure, RetryPolicy, RuleVerdict, SecretSource,
+    StepKind, Tolerance, Waiting,
 };
 use std::time::Duration;
 
@@ -77,7 +77,7 @@ component = \"../plugins/charge_card\"
 after = [\"reserv\"]
 input = { amount = \"${steps.reserve.output.price * inptu.quantity}\" }
 retry = { attempts = 0, base = \"2m\" }
-grants.http = [\"api.payments.example\"]
+grants.http = [\"api.payments.example/v1\"]
 ";
     let complaints = check(text).expect_err("it should be refused");
     let drawn = render("manifests/order.toml", text, &complaints, false, 100);
@@ -299,15 +299,9 @@ fn unknown_keys_are_errors() {
 #[test]
 fn what_comes_later_is_refused_clearly() {
     check_steps(
-        "[steps.a]\ncomponent = \"a\"\ngrants = { http = [\"x\"], secrets = {} }\n[budget]\nusd = 1\n",
-        &[
-            "error `http`: this version cannot grant network access | leave the key out; the step \
-             then runs without",
-            "error `secrets`: this version cannot grant secrets | leave the key out; the step then \
-             runs without",
-            "error `budget`: this version cannot keep to a `[budget]` | leave the table out; \
-             `piton cost` shows what a run has spent",
-        ],
+        "[steps.a]\ncomponent = \"a\"\n[budget]\nusd = 1\n",
+        &["error `budget`: this version cannot keep to a `[budget]` | leave the table out; \
+             `piton cost` shows what a run has spent"],
     );
 }
 
@@ -441,6 +435,81 @@ fn grants_are_checked() {
             "error `\"B=\"`: `B=` cannot be a variable's name",
             "error `\"${input.x}\"`: a variable of the environment takes no expression | pass what \
              changes from run to run as `input`",
+        ],
+    );
+}
+
+#[test]
+fn http_grants_are_read() {
+    let manifest = good(
+        r#"
+[pipeline]
+name = "it"
+[steps.a]
+component = "a"
+[steps.a.grants]
+http = ["api.example.com", { host = "http://127.0.0.1:8080", methods = ["GET", "POST"], idempotency_key = false }]
+[steps.a.grants.secrets]
+KEY = { header = "Authorization", format = "Bearer ${secret}", hosts = ["api.example.com"] }
+OTHER = { header = "x-key", hosts = ["http://127.0.0.1:8080"], file = "key.txt" }
+"#,
+    );
+    let grants = &manifest.steps[0].grants;
+    assert_eq!(grants.http[0].target.to_string(), "https://api.example.com");
+    assert!(grants.http[0].methods.is_empty() && grants.http[0].idempotency_key);
+    assert_eq!(grants.http[1].methods, ["GET", "POST"]);
+    assert!(!grants.http[1].idempotency_key);
+    let [key, other] = grants.secrets.as_slice() else { panic!("two secrets should be read") };
+    assert_eq!((key.header.as_str(), key.before.as_str()), ("authorization", "Bearer "));
+    assert_eq!(key.source, SecretSource::Variable("KEY".into()));
+    assert_eq!(other.source, SecretSource::File("key.txt".into()));
+    assert_eq!(manifest.steps[0].secret_places.len(), 2);
+}
+
+#[test]
+fn http_grants_are_checked() {
+    const NOTATION: &str = "such as \"api.example.com\", \"https://*.example.com\" or \
+                            \"http://127.0.0.1:8080\"";
+    check_step(
+        "grants.http = [\"localhost\", 1, { methods = [\"get\"] }, { host = \"a.example\", methods = [] }]\n",
+        &[
+            &format!(
+                "error `\"localhost\"`: `localhost` is no host that can be granted (name this \
+                 machine by its address, such as `http://127.0.0.1:8080`) | {NOTATION}"
+            ),
+            &format!(
+                "error `1`: `http` must hold hosts in quotes, or tables (this is a whole number) | \
+                 {NOTATION}"
+            ),
+            "error `{ methods = [\"get\"] }`: a grant of HTTP needs `host` | such as `{ host = \
+             \"api.example.com\", methods = [\"GET\"] }`",
+            "error `\"get\"`: `methods` must hold methods in capitals and quotes, such as \"GET\" | \
+             write `\"GET\"`",
+            "error `[]`: `methods` is empty, so that nothing could be sent | leave the key out to \
+             allow every method",
+        ],
+    );
+}
+
+#[test]
+fn secrets_are_checked() {
+    check_step(
+        "grants.http = [\"a.example\", \"http://b.example\"]\n\
+         grants.secrets.A = { header = \"host\", hosts = [\"a.example\"], format = \"${key}\" }\n\
+         grants.secrets.B = { header = \"x-b\", hosts = [\"c.example\"], env = \"B\", file = \"b\" }\n\
+         grants.secrets.C = { header = \"x-c\", hosts = [\"http://b.example\"] }\n\
+         grants.secrets.D = { header = \"x-c\", hosts = [\"http://b.example\"] }\n",
+        &[
+            "error `\"host\"`: the header `host` cannot carry a secret (the host sets it itself)",
+            "error `\"${key}\"`: `format` must be a text that holds `${secret}` once | such as \
+             \"Bearer ${secret}\"; without `format` it is the secret alone",
+            "error `\"c.example\"`: no request may go to `https://c.example` | add \
+             \"https://c.example\" to `grants.http`",
+            "error `file`: the secret `B` is in two places | leave one of them out",
+            "warning `\"http://b.example\"`: the secret would be sent as plain text | use `https://`",
+            "error `D`: two secrets would go into the header `x-c` of one request | give each its \
+             own header, or its own `hosts`",
+            "warning `\"http://b.example\"`: the secret would be sent as plain text | use `https://`",
         ],
     );
 }
