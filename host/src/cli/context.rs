@@ -5,7 +5,7 @@ use super::complain::Complaint;
 use piton::runner::{
     ATTEMPTS_MAX, Answer, Ask, ClientError, Look, Opening, Reach, Settings, reach,
 };
-use piton::sandbox::{Compiler, Notice, inert};
+use piton::sandbox::{Compiler, Notice, SecretText, inert};
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -62,6 +62,7 @@ impl Context {
         Settings {
             compiler,
             attempts_max: ATTEMPTS_MAX,
+            variables: Arc::new(|name: &str| std::env::var(name).ok().map(SecretText::new)),
             notify: Arc::new(move |notice: Notice| {
                 let is_worth_a_line = !matches!(notice, Notice::Compiled(..));
                 if is_worth_a_line && !is_quiet {

@@ -6,7 +6,7 @@ use super::{exit, run, text};
 use piton::manifest;
 use piton::runner::{Checking, TryCall};
 use piton::sandbox::{ResolvedGrants, inert};
-use piton_core::{DirGrant, End, Grants, Json, Limits, Phase};
+use piton_core::{DirGrant, End, Grants, HttpGrant, Json, Limits, Phase};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -32,6 +32,10 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "HOST:/GUEST")]
     dir: Vec<String>,
 
+    /// Grant requests to a host: `api.example.com` or `http://127.0.0.1:8080`.
+    #[arg(long, value_name = "HOST")]
+    http: Vec<String>,
+
     /// How long it may take.
     #[arg(long, value_name = "DURATION", default_value = "30s")]
     timeout: String,
@@ -44,7 +48,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<ExitC
         input: json(&input, "the input")?,
         output: arguments.output.as_deref().map(|text| json(text, "`--output`")).transpose()?,
         limits: Limits::default(),
-        grants: grants(&arguments.dir)?,
+        grants: grants(&arguments.dir, &arguments.http)?,
         timeout: timeout(&arguments.timeout)?,
     };
     let checking = Checking::new(&context.globals.data, &context.settings())?;
@@ -110,9 +114,9 @@ fn json(text: &str, what: &str) -> Result<Json, Complaint> {
     Ok(Json::from_checked(value.to_string()))
 }
 
-fn grants(given: &[String]) -> Result<ResolvedGrants, Complaint> {
+fn grants(dirs: &[String], hosts: &[String]) -> Result<ResolvedGrants, Complaint> {
     let mut grants = Grants::default();
-    for dir in given {
+    for dir in dirs {
         let (host, guest) = dir.split_once(':').ok_or_else(|| {
             Complaint::mistake(format!("`{dir}` names no two folders"), "write `--dir out:/data`")
         })?;
@@ -120,6 +124,15 @@ fn grants(given: &[String]) -> Result<ResolvedGrants, Complaint> {
             Complaint::mistake(format!("cannot make the folder `{host}`: {error}"), "")
         })?;
         grants.dirs.push(DirGrant { host: host.into(), guest: guest.into(), write: true });
+    }
+    for host in hosts {
+        let target = manifest::parse_http_target(host).map_err(|reason| {
+            Complaint::mistake(
+                format!("`--http {host}`: {reason}"),
+                "write `--http api.example.com`",
+            )
+        })?;
+        grants.http.push(HttpGrant { target, methods: Vec::new(), idempotency_key: true });
     }
     ResolvedGrants::resolve(&grants, Path::new("."), &[])
         .map_err(|error| Complaint::mistake(error.to_string(), ""))

@@ -187,6 +187,7 @@ impl Services for AttemptServices {
         let channel = match (line.source, line.level) {
             (Source::Stdout, _) => LogChannel::Stdout,
             (Source::Stderr, _) => LogChannel::Stderr,
+            (Source::Host, _) => LogChannel::Host,
             (Source::Log, Level::Trace) => LogChannel::Trace,
             (Source::Log, Level::Debug) => LogChannel::Debug,
             (Source::Log, Level::Info) => LogChannel::Info,

@@ -5,7 +5,7 @@ use super::shared::Shared;
 use crate::build;
 use crate::manifest::{self, Complaint, FileRef, Level, Manifest};
 use crate::sandbox::{self, LoadError, Program, ResolvedGrants};
-use piton_core::{Digest, Effect, Grants, Pipeline};
+use piton_core::{Digest, Effect, Grants, Pipeline, SecretSource};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -142,6 +142,8 @@ pub(super) fn check_with_components(
     let folder = folder_of(path);
     let mut found = look_up(sandbox, &checked.manifest, &folder, &mut checked.remarks)?;
     resolve_all(&checked.manifest, &folder, &[], Missing::Let, &mut found.complaints);
+    // Where a manifest is checked its secrets need not be.
+    checked.remarks.extend(missing_secrets(sandbox, &checked.manifest, &folder, Level::Warning));
     if found.complaints.is_empty() {
         return Ok(checked);
     }
@@ -235,6 +237,7 @@ impl Shared {
             look_up(sandbox, &manifest, &folder, &mut remarks)?;
         let own = self.data.path();
         let grants = resolve_all(&manifest, &folder, &[own], Missing::Make, &mut complaints);
+        complaints.extend(missing_secrets(sandbox, &manifest, &folder, Level::Error));
         if !complaints.is_empty() {
             return Err(ManifestRefused { path: path.into(), text, complaints }.into());
         }
@@ -277,6 +280,8 @@ impl Shared {
         let mut complaints = Vec::new();
         let own = self.data.path();
         let grants = resolve_all(&manifest, folder, &[own], Missing::Make, &mut complaints);
+        // Without it every attempt would be denied, and the run would turn back for that alone.
+        complaints.extend(missing_secrets(sandbox, &manifest, folder, Level::Error));
         if let Some(complaint) = complaints.first() {
             return Err(complaint.message.clone());
         }
@@ -348,6 +353,35 @@ fn assemble(
 pub(crate) fn folder_of(manifest: &Path) -> PathBuf {
     let absolute = std::path::absolute(manifest).unwrap_or_else(|_| manifest.into());
     absolute.parent().map(Path::to_path_buf).unwrap_or_default()
+}
+
+/// A complaint for each secret that steps are granted and this host cannot find.
+fn missing_secrets(
+    sandbox: &sandbox::Sandbox,
+    manifest: &Manifest,
+    folder: &Path,
+    level: Level,
+) -> Vec<Complaint> {
+    let mut complaints = Vec::new();
+    for settings in &manifest.steps {
+        let (secrets, places) = (&settings.grants.secrets, &settings.secret_places);
+        for (secret, place) in secrets.iter().zip(places) {
+            let grants = Grants { secrets: vec![secret.clone()], ..Grants::default() };
+            let Ok(grants) = ResolvedGrants::resolve(&grants, folder, &[]) else { continue };
+            for missing in sandbox.secrets_missing(&grants) {
+                let hint = match &secret.source {
+                    SecretSource::Variable(name) => format!("set `{name}` where piton is started"),
+                    SecretSource::File(name) => {
+                        format!("looked for `{}`", folder.join(name).display())
+                    }
+                };
+                let mut complaint = complaint(level, None, missing.to_string(), Some(hint));
+                complaint.place = Some(place.clone());
+                complaints.push(complaint);
+            }
+        }
+    }
+    complaints
 }
 
 /// Finds the folders that steps are granted.

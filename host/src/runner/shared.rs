@@ -24,6 +24,8 @@ pub struct Settings {
     pub compiler: sandbox::Compiler,
     /// How many attempts may be under way at once, in all runs. Default [`ATTEMPTS_MAX`].
     pub attempts_max: u32,
+    /// Looks up the variables of the host's environment that hold secrets.
+    pub variables: sandbox::Variables,
     /// Called with what an operator may want to know about the sandbox.
     pub notify: Arc<dyn Fn(Notice) + Send + Sync>,
     /// Stands between runs and their guests. Default: nobody does.
@@ -242,6 +244,7 @@ pub(super) fn make_sandbox(
     let (folder, key) = (data_dir.join("code"), secret.derive("code cache"));
     let mut set = sandbox::Settings::new(folder, key, settings.compiler.clone());
     set.slots = settings.attempts_max;
+    set.variables = Arc::clone(&settings.variables);
     set.notify = Arc::clone(&settings.notify);
     Sandbox::new(set).map_err(|error| HostFailure::new(error.to_string(), ""))
 }
