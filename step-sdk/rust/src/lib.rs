@@ -61,7 +61,10 @@
 //! | paying once for each of many calls in one step | [`memo::once`] |
 //! | telling what became of a lost call | [`Reconcile`], with [`export_reconcilable!`] |
 //! | JSON as text, without serde | [`raw`] |
+//! | HTTP requests, their failures told apart | `http`, with the feature `http` and a grant in the manifest |
 
+#[cfg(feature = "http")]
+pub mod http;
 pub mod memo;
 pub mod raw;
 

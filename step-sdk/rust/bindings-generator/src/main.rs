@@ -1,4 +1,5 @@
-//! Makes the bindings that `piton-step` keeps in `src/bindings`, from the contract in `step-sdk/wit`.
+//! Makes the bindings that `piton-step` keeps in `src/bindings`, from the contract in `step-sdk/wit`
+//! and what `piton_step::http` needs of WASI in `wit` beside this.
 //! Run it after a change of the contract: `cargo run` in this folder. Nothing depends on it, and it
 //! decides nothing: what it writes is the output of wit-bindgen's generator, but for two names.
 
@@ -10,12 +11,18 @@ use wit_bindgen_rust::{Opts, WithOption};
 
 const VERSION: &str = "0.63.0";
 
-const WORLDS: [(&str, &str); 2] = [("plugin", "plugin"), ("reconcilable-plugin", "reconcilable")];
+/// A world, the module that it becomes, and where it is described, from this folder.
+const WORLDS: [(&str, &str, &str); 3] = [
+    ("plugin", "plugin", "../../wit"),
+    ("reconcilable-plugin", "reconcilable", "../../wit"),
+    ("http", "http", "wit"),
+];
 
 fn main() {
-    for (world, module) in WORLDS {
+    for (world, module, wit) in WORLDS {
         let path = kept(module);
-        fs::write(&path, bindings(world, module)).expect("the SDK's folder should be writable");
+        fs::write(&path, bindings(world, module, wit))
+            .expect("the SDK's folder should be writable");
         println!("wrote {}", path.display());
     }
 }
@@ -25,16 +32,17 @@ fn kept(module: &str) -> PathBuf {
     folder.join(module).with_extension("rs")
 }
 
-fn bindings(world: &str, module: &str) -> String {
-    let contract = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../wit");
-    head(world) + &generate(&contract, world, module)
+fn bindings(world: &str, module: &str, wit: &str) -> String {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(wit);
+    head(world, module) + &generate(&folder, world, module)
 }
 
-fn head(world: &str) -> String {
+fn head(world: &str, module: &str) -> String {
+    let source = if module == "http" { "bindings-generator/wit" } else { "step-sdk/wit/step.wit" };
     format!(
         "//! Owns the component's side of the world `{world}`: generated, never edited.\n\
          //!\n\
-         //! Made from `step-sdk/wit/step.wit` by wit-bindgen's Rust generator {VERSION}, with the\n\
+         //! Made from `{source}` by wit-bindgen's Rust generator {VERSION}, with the\n\
          //! program in `step-sdk/rust/bindings-generator` (`cargo run` there). It is kept here so that\n\
          //! a step does not compile the generator: that is most of a minute.\n\n"
     )
@@ -66,7 +74,7 @@ fn options(module: &str) -> Opts {
         default_bindings_module: Some(format!("piton_step::bindings::{module}")),
         ..Opts::default()
     };
-    if module != "plugin" {
+    if module == "reconcilable" {
         // One set of types for both worlds.
         for interface in ["types", "log", "report", "memo"] {
             options.with.push((
@@ -84,9 +92,9 @@ mod tests {
 
     #[test]
     fn the_kept_bindings_are_what_the_contract_makes() {
-        for (world, module) in WORLDS {
+        for (world, module, wit) in WORLDS {
             let kept = fs::read_to_string(kept(module)).expect("bindings should be kept");
-            assert!(kept == bindings(world, module), "run `cargo run` to renew `{module}.rs`");
+            assert!(kept == bindings(world, module, wit), "run `cargo run` to renew `{module}.rs`");
         }
     }
 }
