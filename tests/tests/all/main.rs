@@ -9,6 +9,7 @@ mod exit_codes;
 mod explain;
 mod full_disk;
 mod grants;
+mod http;
 mod interrupt;
 mod keys;
 mod limits;

@@ -1,0 +1,90 @@
+//! What a step may send, and what becomes of its secrets: a built step against a server on loopback.
+//! Nothing here leaves this machine.
+
+use piton_tests::{Home, guest};
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::path::Path;
+use std::thread;
+
+const SECRET: &str = "correct-horse-battery";
+
+/// Answers every request with its head, as text. Gives its address.
+fn echo() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port should be free");
+    let address = listener.local_addr().expect("it should have an address");
+    thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let mut head = Vec::new();
+            let mut bytes = [0; 1024];
+            while !head.windows(4).any(|end| end == b"\r\n\r\n") {
+                match stream.read(&mut bytes) {
+                    Ok(len) if len > 0 => head.extend_from_slice(&bytes[..len]),
+                    _ => break,
+                }
+            }
+            let length = head.len();
+            let _ = write!(stream, "HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n");
+            let _ = stream.write_all(&head);
+        }
+    });
+    format!("http://{address}")
+}
+
+fn manifest(url: &str, method: &str, grants: &str) -> String {
+    let component = guest("http_call");
+    format!(
+        "[pipeline]\nname = \"it\"\n[steps.it]\ncomponent = \"{}\"\nretry = {{ attempts = 1 }}\n\
+         input = {{ url = \"{url}/path\", method = \"{method}\" }}\n{grants}\n",
+        component.display()
+    )
+}
+
+#[test]
+fn a_granted_request_carries_the_key() {
+    let url = echo();
+    let home = Home::with(manifest(&url, "POST", &format!("grants.http = [\"{url}\"]")));
+    let run = home.run(&["run", "--json", "pipeline.toml"]).expect_code(0).json();
+    let head = run["output"]["body"].as_str().expect("it should be a text").to_owned();
+    assert!(head.starts_with("POST /path HTTP/1.1\r\n"), "{head}");
+    assert!(head.contains("idempotency-key: "), "{head}");
+}
+
+#[test]
+fn a_request_without_a_grant_is_denied_and_the_log_says_what_is_missing() {
+    let url = echo();
+    let home = Home::with(manifest(&url, "GET", ""));
+    let run = home.run(&["run", "--json", "pipeline.toml"]).json();
+    assert_eq!(run["failure"]["code"], "http-denied", "{run}");
+    let id = run["run"].as_str().expect("it should have an id").to_owned();
+    let logs = home.run(&["logs", &id]).expect_code(0).stdout;
+    assert!(logs.contains(&format!("`grants.http = [\"{url}\"]` in `[steps.it]` would")), "{logs}");
+}
+
+#[test]
+fn a_secret_is_sent_and_kept_nowhere() {
+    let url = echo();
+    let grants = format!(
+        "grants.http = [\"{url}\"]\ngrants.secrets.TOKEN = {{ header = \"authorization\", format = \
+         \"Bearer ${{secret}}\", hosts = [\"{url}\"] }}"
+    );
+    let home = Home::with(manifest(&url, "GET", &grants));
+    let refused = home.run(&["run", "pipeline.toml"]).expect_code(2);
+    assert!(refused.stderr.contains("secret `TOKEN` cannot be had"), "{}", refused.stderr);
+    let done = home.piton(&["run", "--json", "pipeline.toml"]).env("TOKEN", SECRET).run();
+    let head = done.expect_code(0).json()["output"]["body"].to_string();
+    assert!(head.contains("authorization: Bearer [secret TOKEN]"), "{head}");
+    assert_holds_no_secret(&home.data());
+}
+
+fn assert_holds_no_secret(folder: &Path) {
+    for entry in std::fs::read_dir(folder).expect("it should be a folder").flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            assert_holds_no_secret(&path);
+        } else if let Ok(bytes) = std::fs::read(&path) {
+            let held = bytes.windows(SECRET.len()).any(|part| part == SECRET.as_bytes());
+            assert!(!held, "{} holds the secret", path.display());
+        }
+    }
+}
