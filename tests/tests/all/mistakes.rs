@@ -14,11 +14,11 @@ component = "steps/counter"
 after = ["reserv"]
 input = { amount = "${steps.reserve.output.price * inptu.quantity}" }
 retry = { attempts = 0, base = "2m" }
-grants.http = ["api.payments.example"]
+grants.http = ["api.payments.example/v1"]
 "#;
 
 /// Where the mistakes are: line and column.
-const PLACES: [(u64, u64); 7] = [(5, 1), (6, 11), (10, 10), (11, 52), (12, 22), (12, 32), (13, 8)];
+const PLACES: [(u64, u64); 7] = [(5, 1), (6, 11), (10, 10), (11, 52), (12, 22), (12, 32), (13, 16)];
 
 #[test]
 fn seven_mistakes_are_all_named() {
