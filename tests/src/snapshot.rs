@@ -66,9 +66,10 @@ fn redact_line(line: &str) -> String {
 
 /// What is replaced, longer shapes first: `h` is a hexadecimal digit, `0` a digit, `~` any number
 /// of digits, and every other character itself.
-const KINDS: [(&str, &str); 10] = [
+const KINDS: [(&str, &str); 11] = [
     ("hhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhh", "[DIGEST]"),
     ("hhhhhhhh-hhhh-hhhh-hhhh-hhhhhhhhhhhh", "[ID]"),
+    ("hhhhhhhhhhhh…", "[DIGEST]…"),
     ("0000-00-00T00:00:00.000Z", "[MOMENT]"),
     ("0000-00-00 00:00:00", "[MOMENT]"),
     ("0000000000000", "[MILLIS]"),
@@ -84,14 +85,15 @@ fn matched(text: &str, shape: &str) -> Option<usize> {
     let mut rest = text;
     for wanted in shape.chars() {
         let fits = |found: char| match wanted {
-            'h' if shape.len() > 32 => found.is_ascii_hexdigit(),
+            'h' if shape.starts_with("hhhhhhhh") => found.is_ascii_hexdigit(),
             '0' | '~' => found.is_ascii_digit(),
             other => found == other,
         };
         if !rest.starts_with(fits) {
             return None;
         }
-        rest = if wanted == '~' { rest.trim_start_matches(fits) } else { &rest[1..] };
+        rest =
+            if wanted == '~' { rest.trim_start_matches(fits) } else { &rest[wanted.len_utf8()..] };
     }
     Some(text.len() - rest.len())
 }
@@ -112,6 +114,7 @@ mod tests {
         check("00:24:53 s01: attempt 1 of 20", "[CLOCK] s01: attempt 1 of 20");
         check("completed  12 ms    key a", "completed  [SPAN] key a");
         check("in 1.25 s · 3 s · 4 steps", "in [SPAN] · [SPAN] · 4 steps");
+        check("component aa8179d3dd9c…", "component [DIGEST]…");
         check("piton 0.1.0 (wasmtime 48.0.8)", "piton 0.1.0 (wasmtime [VERSION])");
     }
 }
