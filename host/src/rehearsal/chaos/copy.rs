@@ -1,5 +1,6 @@
 //! Writes the copy of a manifest that is rehearsed: it waits for milliseconds, and may write only in
-//! folders of the rehearsal's own. Never changes what a step is, or how often it is tried.
+//! folders of the rehearsal's own, and reaches nobody. Never changes what a step is, or how often it is
+//! tried.
 
 use crate::runner::CheckedManifest;
 use piton_core::{Pipeline, StepIndex};
@@ -116,6 +117,9 @@ impl Copying<'_> {
             step.insert("after".into(), Value::Array(after.collect()));
         }
         let Some(Value::Table(grants)) = step.get_mut("grants") else { return };
+        // A rehearsal reaches nobody: the copy grants no network, and so needs no secrets.
+        grants.remove("http");
+        grants.remove("secrets");
         let Some(Value::Array(dirs)) = grants.get_mut("dirs") else { return };
         for dir in dirs {
             if let Value::Table(dir) = dir {

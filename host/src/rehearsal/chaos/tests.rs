@@ -155,6 +155,8 @@ fn the_copy_waits_for_milliseconds_and_writes_elsewhere() {
         effect = "none"
         retry = { attempts = 3, base = "5s", rules = [{ code = "x", floor = "9s", cap = "10s" }] }
         grants.dirs = [{ host = "books", guest = "/data", write = true }]
+        grants.http = ["api.payments.example"]
+        grants.secrets.PAYMENTS_KEY = { header = "authorization", format = "Bearer ${secret}", hosts = ["api.payments.example"] }
         [steps.alpha]
         component = "/elsewhere/alpha"
         effect = "none"
@@ -188,6 +190,9 @@ fn the_copy_waits_for_milliseconds_and_writes_elsewhere() {
         .map(|dir| dir.host.as_str())
         .collect();
     assert_eq!(hosts, ["/own/0", "/own/0/in", "/pipelines/lists"]);
+    let reaches_nobody =
+        |grants: &piton_core::Grants| grants.http.is_empty() && grants.secrets.is_empty();
+    assert!(copied.steps.iter().all(|step| reaches_nobody(&step.grants)));
     let component = copied.steps[0].component.as_ref().expect("it calls a component");
     assert_eq!(component.path, "/pipelines/../zeta");
 }
