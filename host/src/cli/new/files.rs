@@ -49,9 +49,11 @@ pub(super) const CONTRACT: File =
 pub(super) const fn sdk(language: Language) -> &'static [File] {
     match language {
         Language::Rust => files!("../../../../step-sdk/rust/" => "piton_step/":
-            "Cargo.toml" "src/bindings.rs" "src/bindings/plugin.rs" "src/bindings/reconcilable.rs"
-            "src/context.rs" "src/export.rs" "src/failure.rs" "src/host.rs" "src/lib.rs" "src/log.rs"
-            "src/memo.rs" "src/raw.rs" "src/report.rs" "src/step.rs"),
+            "Cargo.toml" "src/bindings.rs" "src/bindings/http.rs" "src/bindings/plugin.rs"
+            "src/bindings/reconcilable.rs" "src/context.rs" "src/export.rs" "src/failure.rs"
+            "src/host.rs" "src/http.rs" "src/http/component.rs" "src/http/date.rs"
+            "src/http/native.rs" "src/lib.rs" "src/log.rs" "src/memo.rs" "src/raw.rs"
+            "src/report.rs" "src/step.rs"),
         Language::Python => files!("../../../../step-sdk/python/piton_step/" => "piton_step/":
             "__init__.py" "component.py" "context.py" "failure.py" "host.py" "log.py" "memo.py"
             "outcome.py" "report.py" "shape.py" "text.py"),
