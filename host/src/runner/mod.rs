@@ -16,10 +16,9 @@ mod socket;
 mod update;
 
 pub use checking::{Checking, Tried, TryCall, TryLine};
-pub use document::Verification;
 pub use document::{
     Amounts, EventDocument, FailureDocument, LogDocument, RowDocument, StepSummary, Summary,
-    UsageSummary, rfc3339,
+    UsageSummary, Verification, rfc3339,
 };
 pub use explain::{Explanation, Next, Reason};
 pub use loaded::{
@@ -459,11 +458,6 @@ impl Host {
     /// Says that the host is to leave, and does not wait.
     pub fn begin_leaving(&self) {
         self.shared.leave();
-    }
-
-    /// Whether any run is being carried out.
-    pub fn is_busy(&self) -> bool {
-        !self.shared.all_carried().is_empty()
     }
 
     /// The data directory.
