@@ -10,7 +10,7 @@ use crate::sandbox::{
     BoxFuture, Call, Ended, Level, LogLine as GuestLine, MemosKept, Program, Progress,
     RememberError, ResolvedGrants, Services, Source,
 };
-use piton_core::{End, HostEnd, Json, Limits, Phase, RunId, Usage};
+use piton_core::{End, EvaluationError, HostEnd, Json, Limits, Phase, RunId, Usage};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -24,7 +24,7 @@ pub(crate) struct AttemptCall {
     /// The step, `name` or `name[3]`.
     pub(crate) name: String,
     pub(crate) call: piton_core::Call,
-    pub(crate) input: Json,
+    pub(crate) input: Result<Json, EvaluationError>,
     pub(crate) program: Option<Arc<Program>>,
     pub(crate) limits: Limits,
     pub(crate) grants: ResolvedGrants,
@@ -98,6 +98,14 @@ async fn call(
         to_run,
         updates,
     });
+    let input = match attempt.input {
+        Ok(input) => input,
+        // It had a value when the call was decided on: no guest is called with another one.
+        Err(error) => {
+            let end = End::Host(HostEnd::Denied, error.to_string());
+            return (not_called(end), attempt.log_cursor);
+        }
+    };
     let Some(program) = attempt.program else {
         let end = End::Host(HostEnd::Denied, "the step has no component".into());
         return (not_called(end), attempt.log_cursor);
@@ -109,7 +117,7 @@ async fn call(
         attempt: due.attempt,
         key: due.key,
         execute_key: due.execute_key,
-        input: attempt.input,
+        input,
         output: due.output,
         cause: due.cause,
         time_limit: attempt.timeout,

@@ -12,7 +12,7 @@ use crate::journal::stored::encode;
 use crate::journal::{Append, Batch, FailureSummary, RunRow, Tail, Totals};
 use crate::sandbox::Ended;
 use piton_core::{
-    Draw, Event, Input, InstanceId, Json, Moment, Phase, Refusal, Run, RunStatus, Timestamp, Usage,
+    Draw, Event, Input, InstanceId, Moment, Phase, Refusal, Run, RunStatus, Timestamp, Usage,
     advance, due,
 };
 use std::collections::BTreeMap;
@@ -207,7 +207,7 @@ impl Carrier {
             let step = call.instance.step.0 as usize;
             let found = self.run.instance(call.instance);
             let attempt = AttemptCall {
-                input: input.unwrap_or_else(|_| Json::null()),
+                input,
                 program: self.loaded.programs[step].clone(),
                 limits: self.loaded.manifest.steps[step].limits.clone(),
                 grants: self.loaded.grants[step].clone(),
