@@ -6,6 +6,7 @@
 
 mod books;
 mod flow;
+mod money;
 mod people;
 mod undoing;
 mod violation;

@@ -2,6 +2,7 @@
 //! A function of the state, the input and the [`Moment`]; never acts on what it decides.
 
 mod backward;
+mod budget;
 mod forward;
 mod input;
 mod moment;
@@ -109,6 +110,7 @@ impl Deciding<'_> {
             self.turn_if_held();
             self.end_if_cancelled();
             self.turn_at_deadline();
+            self.warn_of_budget();
             self.reach_timers();
             self.go_forward();
             self.go_backward();

@@ -189,6 +189,29 @@ pub enum Event {
         /// Who asked.
         by: String,
     },
+    /// The run has spent most of its budget.
+    BudgetWarned {
+        /// The unit.
+        unit: String,
+        /// What was spent of it since the budget was last renewed, in millionths.
+        spent: u64,
+        /// What may be, in millionths.
+        limit: u64,
+    },
+    /// The run has spent its budget: no attempt of `execute` starts any more.
+    BudgetUsedUp {
+        /// The unit.
+        unit: String,
+        /// What was spent of it since the budget was last renewed, in millionths.
+        spent: u64,
+        /// What may be, in millionths.
+        limit: u64,
+    },
+    /// A person gave the run its whole budget once more.
+    BudgetRenewed {
+        /// Who.
+        by: String,
+    },
     /// The run's `[output]` could not be evaluated.
     OutputFailed {
         /// Why.
@@ -227,6 +250,9 @@ impl Event {
             | Self::TurnRefused
             | Self::RollbackStarted { .. }
             | Self::CancelRequested { .. }
+            | Self::BudgetWarned { .. }
+            | Self::BudgetUsedUp { .. }
+            | Self::BudgetRenewed { .. }
             | Self::OutputFailed { .. }
             | Self::RunFinished { .. } => None,
         }
@@ -255,6 +281,9 @@ impl Event {
             Self::Settled { .. } => "settled",
             Self::RetryRequested { .. } => "retry-requested",
             Self::CancelRequested { .. } => "cancel-requested",
+            Self::BudgetWarned { .. } => "budget-warned",
+            Self::BudgetUsedUp { .. } => "budget-used-up",
+            Self::BudgetRenewed { .. } => "budget-renewed",
             Self::OutputFailed { .. } => "output-failed",
             Self::RunFinished { .. } => "run-finished",
         }
@@ -383,6 +412,8 @@ pub enum Cause {
     },
     /// The run's deadline passed.
     Deadline,
+    /// The run's budget is used up.
+    Budget,
     /// The run's `[output]` could not be evaluated.
     OutputFailed,
 }

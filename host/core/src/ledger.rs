@@ -69,7 +69,8 @@ impl Usage {
 pub struct Ledger {
     /// All usage.
     pub spent: Usage,
-    /// Usage of attempts whose result was not kept.
+    /// Usage of attempts whose result was not kept. Once a run is rolled back, or cancelled without
+    /// keeping its effects, nothing of it is kept.
     pub wasted: Usage,
     /// At each failed `execute`, what the recorded results and that attempt had cost: what a start
     /// from the top would have paid again.
@@ -98,6 +99,12 @@ impl Ledger {
             self.wasted.0.insert(unit.into(), left);
         }
         self.kept.add_all(usage);
+    }
+
+    /// Counts all of it as wasted: nothing was kept in the end.
+    pub(crate) fn waste_all(&mut self) {
+        self.wasted = self.spent.clone();
+        self.kept = Usage::new();
     }
 
     /// Counts what a start from the top would now pay again, after an attempt that cost `usage`.

@@ -33,8 +33,9 @@ pub use event::{Cause, Event, Limit, Settlement, StepFailure, Verdict};
 pub use id::{Digest, IdempotencyKey, InstanceId, ParseIdError, Phase, RunId, StepIndex};
 pub use ledger::{Ledger, Usage, UsageOverflow};
 pub use pipeline::{
-    Effect, MapPolicy, Mistake, OnCompensationFailure, OnExhausted, OnSiblingFailure, Pipeline,
-    RetryPolicy, RetryRule, RuleVerdict, Step, StepKind, Tolerance, Waiting, glob_matches,
+    Budget, Effect, MapPolicy, Mistake, OnBudget, OnCompensationFailure, OnExhausted,
+    OnSiblingFailure, Pipeline, RetryPolicy, RetryRule, RuleVerdict, Step, StepKind, Tolerance,
+    Waiting, glob_matches,
 };
 pub use run::{
     ApplyError, Instance, Knowledge, Outcome, PhaseState, Retry, Run, RunStatus, StepStatus,

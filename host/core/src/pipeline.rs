@@ -2,9 +2,11 @@
 //! Owns the defaults of every policy and the rules a graph must keep; never sees a manifest's text,
 //! an expression or a component: those are the host's, and come in by index.
 
+mod budget;
 mod graph;
 mod retry_policy;
 
+pub use budget::{Budget, OnBudget};
 pub use graph::Mistake;
 pub use retry_policy::{RetryPolicy, RetryRule, RuleVerdict, glob_matches};
 
@@ -27,6 +29,8 @@ pub struct Pipeline {
     pub on_compensation_failure: OnCompensationFailure,
     /// How many undos may be under way at once; at least 1. Default 1.
     pub compensation_parallel: u32,
+    /// What a run may spend. Default: no limit.
+    pub budget: Option<Budget>,
 }
 
 /// One node of the pipeline.
@@ -178,6 +182,7 @@ impl Pipeline {
             on_sibling_failure: OnSiblingFailure::default(),
             on_compensation_failure: OnCompensationFailure::default(),
             compensation_parallel: 1,
+            budget: None,
         }
     }
 

@@ -2,6 +2,7 @@
 //! [`Run::apply`] is the only way state changes. Never decides what happens next.
 
 mod apply;
+mod budget;
 mod instance;
 mod signals;
 mod status;
@@ -58,6 +59,7 @@ pub struct Run {
     turn_failure: Option<Failure>,
     finished: Option<Finished>,
     ledger: Ledger,
+    budget: budget::BudgetState,
     next_seq: u64,
     last_at: Timestamp,
     next_start: u64,
@@ -160,6 +162,7 @@ impl Run {
             turn_failure: None,
             finished: None,
             ledger: Ledger::default(),
+            budget: budget::BudgetState::default(),
             next_seq: 0,
             last_at: Timestamp::default(),
             next_start: 0,
@@ -342,12 +345,17 @@ impl Run {
         self.timers.iter().find(|(_, timer)| !self.is_held(*timer)).map(|(at, _)| *at)
     }
 
-    /// Whether nothing follows from this timer for now, because the run is about to turn or to end.
+    /// Whether nothing follows from this timer for now, because the run is about to turn or to
+    /// end, or its budget is used up.
     pub(crate) fn is_held(&self, timer: Timer) -> bool {
         if self.cancel_keeping_effects || self.is_finished() {
             return true;
         }
         match timer {
+            Timer::Retry(instance) if self.is_out_of_budget() => {
+                let retry = self.instance(instance).retry.as_ref();
+                retry.is_some_and(|retry| retry.phase == Phase::Execute)
+            }
             _ if self.turn_wanted.is_none() => false,
             // Only what may settle the pivot's outcome goes on, and undoing.
             Timer::Retry(instance) => {

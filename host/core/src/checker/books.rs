@@ -8,7 +8,7 @@ use crate::id::{IdempotencyKey, InstanceId, Phase, StepIndex};
 use crate::ledger::Usage;
 use crate::pipeline::{Effect, OnCompensationFailure, Pipeline, RuleVerdict, Step};
 use crate::value::Timestamp;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What the journal says about a run.
 pub(super) struct Books<'a> {
@@ -29,7 +29,19 @@ pub(super) struct Books<'a> {
     pub(super) keeps_effects: bool,
     pub(super) finished: bool,
     pub(super) spent: Usage,
+    pub(super) money: Money,
     pub(super) violations: Vec<Violation>,
+}
+
+/// What the journal says about the budget.
+#[derive(Default)]
+pub(super) struct Money {
+    /// What was spent since it was last renewed.
+    pub(super) spent: Usage,
+    pub(super) warned: BTreeSet<String>,
+    pub(super) is_used_up: bool,
+    /// Whether the run is to turn back once a pivot's outcome is known.
+    pub(super) is_turn_wanted: bool,
 }
 
 /// What the journal says about one instance.
@@ -78,6 +90,7 @@ impl<'a> Books<'a> {
             keeps_effects: false,
             finished: false,
             spent: Usage::new(),
+            money: Money::default(),
             violations: Vec::new(),
         }
     }

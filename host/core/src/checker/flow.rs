@@ -17,11 +17,11 @@ impl Books<'_> {
             }
             Event::MemoRemembered { instance, phase, attempt, usage, .. } => {
                 self.check_under_way((*instance, *phase, *attempt));
-                self.spent.add_all(usage);
+                self.spend(usage);
             }
             Event::AttemptEnded { instance, phase, attempt, end, usage, .. } => {
                 self.check_under_way((*instance, *phase, *attempt));
-                self.spent.add_all(usage);
+                self.spend(usage);
                 self.page(*instance).under_way = None;
                 self.attempt_ended(*instance, *phase, end);
                 self.recount(*instance);
@@ -56,10 +56,13 @@ impl Books<'_> {
             }
             Event::CancelRequested { .. } => self.keeps_effects = true,
             Event::RunFinished { status, .. } => self.run_finished(*status),
+            Event::BudgetWarned { unit, .. } => self.budget_warned(unit),
+            Event::BudgetUsedUp { .. } => self.budget_used_up(),
+            Event::BudgetRenewed { .. } => self.budget_renewed(),
+            Event::TurnRequested { .. } => self.money.is_turn_wanted = true,
+            Event::TurnRefused => self.money.is_turn_wanted = false,
             Event::RunStarted { .. }
             | Event::SignalReceived { .. }
-            | Event::TurnRequested { .. }
-            | Event::TurnRefused
             | Event::OutputFailed { .. } => {}
         }
     }
@@ -105,6 +108,7 @@ impl Books<'_> {
 
     fn execute_started(&mut self, instance: InstanceId) {
         self.begins(instance);
+        self.check_budget(instance);
         let page = self.page(instance);
         let is_finished = page.is_recorded || page.has_ended || page.is_tolerated;
         let is_stuck = page.is_stuck;

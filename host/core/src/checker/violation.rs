@@ -73,5 +73,6 @@ rules! {
     AttemptNumbers "attempt-numbers" "attempts are not numbered one by one"
     CallBeforeStart "call-before-start" "it is called before its start is recorded"
     EndState "end-state" "the run ends in a state that its events do not lead to"
+    Budget "budget" "it is executed although the budget is used up, or without a warning"
     Spend "spend" "what is told as spent is not the sum of all attempts"
 }

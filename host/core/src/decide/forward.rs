@@ -43,6 +43,7 @@ impl Deciding<'_> {
             }
         }
         match self.run.pipeline().step(step).kind.clone() {
+            StepKind::Call if !self.may_spend() => {}
             StepKind::Call => self.start_attempt(InstanceId::of(step), Phase::Execute),
             StepKind::Map(_) => match self.moment.evaluate.items(self.run, step) {
                 Ok(items) => {
@@ -67,7 +68,10 @@ impl Deciding<'_> {
 
     fn begin_elements(&mut self, step: StepIndex) {
         // An element whose input has no value fails at once, which may turn the run.
-        while self.run.open_maps.contains(&step) && self.run.turn_wanted.is_none() {
+        while self.run.open_maps.contains(&step)
+            && self.run.turn_wanted.is_none()
+            && self.may_spend()
+        {
             let Some(map) = &self.run.step_state(step).map else { return };
             self.start_attempt(InstanceId::element(step, map.next), Phase::Execute);
         }

@@ -47,17 +47,22 @@ impl Deciding<'_> {
         instance: Option<InstanceId>,
         by: &str,
     ) -> Result<(), Refusal> {
+        // Whoever says which step does not speak of the budget.
+        let renews = instance.is_none() && self.run.is_out_of_budget();
         let stuck: Vec<InstanceId> = match instance {
             None => self.run.stuck.iter().copied().collect(),
             Some(one) => self.run.stuck.iter().copied().filter(|other| *other == one).collect(),
         };
-        if stuck.is_empty() {
+        if stuck.is_empty() && !renews {
             return Err(Refusal::NotStuck);
         }
         let may_repeat: Vec<InstanceId> =
             stuck.into_iter().filter(|instance| self.may_be_repeated(*instance)).collect();
-        if may_repeat.is_empty() {
+        if may_repeat.is_empty() && !renews {
             return Err(Refusal::MustBeSettled);
+        }
+        if renews {
+            self.emit(Event::BudgetRenewed { by: by.into() });
         }
         for instance in may_repeat {
             self.retry_one(instance, by);

@@ -40,7 +40,9 @@ impl Deciding<'_> {
             let end = last_end.expect("an unknown outcome should come from an end");
             return self.stick(instance, Phase::Execute, &end, Limit::IdempotencyWindow);
         }
-        self.start_attempt(instance, retry.phase);
+        if retry.phase != Phase::Execute || self.may_spend() {
+            self.start_attempt(instance, retry.phase);
+        }
     }
 
     /// Calls a phase of an instance, unless its input has no value.

@@ -1,6 +1,7 @@
 //! The rules of recovery, one by one: a short play for each.
 //! The simulation shows that they hold together; here it is seen that they are these.
 
+mod budget;
 mod guards;
 mod maps;
 mod people;
@@ -8,6 +9,7 @@ mod pivots;
 mod retrying;
 mod undoing;
 mod unknown;
+
 mod waiting;
 
 use super::{Input, Moment, Refusal, advance};

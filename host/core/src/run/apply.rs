@@ -3,6 +3,7 @@
 
 mod attempts;
 mod flow;
+mod money;
 mod people;
 mod turning;
 
@@ -84,10 +85,12 @@ impl Run {
                 let found = self.instance_mut(*instance)?;
                 found.memos.entry(key.clone()).or_insert_with(|| value.clone());
                 found.attempt_usage.add_all(usage);
+                self.count_against_budget(usage);
                 Ok(())
             }
             Event::AttemptEnded { instance, phase, attempt, end, usage, .. } => {
                 self.check_under_way(*instance, *phase, *attempt)?;
+                self.count_against_budget(usage);
                 self.attempt_ended(*instance, *phase, end, usage)
             }
             Event::RetryScheduled { instance, phase, attempt, due, delay, .. } => {
@@ -136,6 +139,9 @@ impl Run {
                 self.cancel_keeping_effects = true;
                 Ok(())
             }
+            Event::BudgetWarned { unit, .. } => self.budget_warned(unit),
+            Event::BudgetUsedUp { unit, .. } => self.budget_used_up(unit),
+            Event::BudgetRenewed { .. } => self.budget_renewed(),
             Event::OutputFailed { message } => {
                 self.output_failure = Some(message.clone());
                 Ok(())

@@ -111,10 +111,12 @@ impl Run {
         }
         let begins = self.turn_wanted.is_none()
             && !self.cancel_keeping_effects
+            && !self.is_out_of_budget()
             && !(self.ready.is_empty() && self.open_maps.is_empty());
         if goes_on || begins {
             RunStatus::Running
-        } else if !self.stuck.is_empty() || self.output_failure.is_some() {
+        } else if !self.stuck.is_empty() || self.output_failure.is_some() || self.is_out_of_budget()
+        {
             RunStatus::Stuck
         } else if !self.waiting.is_empty() {
             RunStatus::Waiting
@@ -124,7 +126,7 @@ impl Run {
     }
 
     fn has_retry_ahead(&self) -> bool {
-        if self.turn_wanted.is_none() {
+        if self.turn_wanted.is_none() && !self.is_out_of_budget() {
             return self.retries > 0;
         }
         let mut timers = self.timers.iter();

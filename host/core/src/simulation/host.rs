@@ -157,7 +157,8 @@ impl<'a> Teller<'a> {
         let has_no_output = self.run.output_failure().is_some();
         let fits = match status {
             RunStatus::Stuck => {
-                rests && (self.run.stuck_instances().next().is_some() || has_no_output)
+                let is_stuck = self.run.stuck_instances().next().is_some();
+                rests && (is_stuck || has_no_output || self.run.used_up_unit().is_some())
             }
             RunStatus::Waiting => rests,
             RunStatus::Running | RunStatus::RollingBack => true,

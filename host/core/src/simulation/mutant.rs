@@ -29,11 +29,13 @@ pub enum Mutant {
     UndoForgotten,
     /// Begins a further attempt although the first may still run.
     CallNotDropped,
+    /// Goes on although the budget is used up.
+    BudgetIgnored,
 }
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::UndoBeforeDependants,
         Self::KeyPerAttempt,
         Self::RetryDrawnAgain,
@@ -43,6 +45,7 @@ impl Mutant {
         Self::ResultNotDurable,
         Self::UndoForgotten,
         Self::CallNotDropped,
+        Self::BudgetIgnored,
     ];
 
     /// The pipeline that the mutant's core is given in place of the right one.
@@ -65,6 +68,7 @@ impl Mutant {
                 let forgotten = other.steps.iter_mut().filter(|step| step.after.is_empty());
                 forgotten.for_each(|step| step.effect = Effect::None);
             }
+            Self::BudgetIgnored => other.budget = None,
             _ => {}
         }
         other

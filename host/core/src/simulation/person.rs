@@ -46,6 +46,10 @@ pub(super) fn helpful(run: &Run) -> Vec<Input> {
         inputs.push(Input::Retry { instance: Some(instance), by: BY.into() });
         inputs.extend(settlements().into_iter().map(|settlement| settle(instance, settlement)));
     }
+    if run.used_up_unit().is_some() {
+        inputs.push(Input::Retry { instance: None, by: BY.into() });
+        inputs.push(Input::RollBack { by: BY.into() });
+    }
     if run.output_failure().is_some() {
         inputs.push(Input::Cancel { by: BY.into(), keep: true });
     }

@@ -4,9 +4,11 @@
 use super::choose::Choose;
 use crate::backoff::Jitter;
 use crate::id::StepIndex;
+use crate::ledger::Usage;
 use crate::pipeline::{
-    Effect, MapPolicy, Mistake, OnCompensationFailure, OnExhausted, OnSiblingFailure, Pipeline,
-    RetryPolicy, RetryRule, RuleVerdict, Step, StepKind, Tolerance, Waiting,
+    Budget, Effect, MapPolicy, Mistake, OnBudget, OnCompensationFailure, OnExhausted,
+    OnSiblingFailure, Pipeline, RetryPolicy, RetryRule, RuleVerdict, Step, StepKind, Tolerance,
+    Waiting,
 };
 use std::time::Duration;
 
@@ -23,8 +25,17 @@ pub fn draw_pipeline(choose: &mut dyn Choose, steps_max: usize) -> Pipeline {
     if choose.happens(300) {
         pipeline.on_compensation_failure = OnCompensationFailure::Continue;
     }
+    pipeline.budget = choose.happens(200).then(|| draw_budget(choose));
     mend(&mut pipeline);
     pipeline
+}
+
+/// A budget that a few calls use up.
+fn draw_budget(choose: &mut dyn Choose) -> Budget {
+    let mut limits = Usage::new();
+    limits.add("usd", 1 + choose.number() % 5_000).expect("a small amount should fit");
+    let on = one_of(choose, &[OnBudget::Pause, OnBudget::RollBack]);
+    Budget { limits, on }
 }
 
 fn draw_step(choose: &mut dyn Choose, index: usize) -> Step {

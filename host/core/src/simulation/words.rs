@@ -72,8 +72,12 @@ pub(crate) fn words(pipeline: &Pipeline, event: &Event) -> String {
         Event::TurnRequested { cause } | Event::RollbackStarted { cause } => format!("{cause:?}"),
         Event::RunFinished { status, .. } => status.word().into(),
         Event::OutputFailed { message } => message.clone(),
-        Event::RunStarted { .. } | Event::TurnRefused | Event::CancelRequested { .. } => {
-            String::new()
+        Event::BudgetWarned { unit, spent, limit } | Event::BudgetUsedUp { unit, spent, limit } => {
+            format!("{unit} {spent} of {limit}")
         }
+        Event::RunStarted { .. }
+        | Event::TurnRefused
+        | Event::CancelRequested { .. }
+        | Event::BudgetRenewed { .. } => String::new(),
     }
 }

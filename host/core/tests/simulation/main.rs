@@ -20,11 +20,12 @@ fn told(seed: u64, tell: impl FnOnce() -> Story) -> Story {
 /// A pipeline in short lines.
 fn outline(pipeline: &Pipeline) -> String {
     let mut text = format!(
-        "deadline {:?}, {:?}, {:?}, parallel {}\n",
+        "deadline {:?}, {:?}, {:?}, parallel {}, {:?}\n",
         pipeline.deadline,
         pipeline.on_sibling_failure,
         pipeline.on_compensation_failure,
-        pipeline.compensation_parallel
+        pipeline.compensation_parallel,
+        pipeline.budget
     );
     for step in &pipeline.steps {
         let after: Vec<u32> = step.after.iter().map(|before| before.0).collect();

@@ -61,3 +61,8 @@ fn a_forgotten_undo_is_found() {
 fn a_call_that_is_not_dropped_is_found() {
     check_found(Mutant::CallNotDropped, &["two-calls-at-once"]);
 }
+
+#[test]
+fn an_ignored_budget_is_found() {
+    check_found(Mutant::BudgetIgnored, &["budget"]);
+}

@@ -7,7 +7,7 @@ use piton_core::simulation::{
 };
 use piton_core::{
     Call, Effect, End, Failure, FailureKind, Json, OnExhausted, Phase, Pipeline, Reconciled,
-    RetryPolicy, RunId, StepIndex, StepKind, Usage, Waiting,
+    RetryPolicy, RunId, StepIndex, StepKind, StepStatus, Usage, Waiting,
 };
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -100,7 +100,13 @@ fn check(seed: u64, is_chain: bool) {
         let steps: Vec<_> = (run.instances().into_iter())
             .map(|instance| {
                 let output = run.instance(instance).output.clone();
-                (instance, run.instance_status(instance), output)
+                let status = match run.instance_status(instance) {
+                    // What refused is undone, or was found out to have done nothing, as it was
+                    // asked or not: nothing of it stays either way.
+                    StepStatus::Compensated if output.is_none() => StepStatus::Failed,
+                    status => status,
+                };
+                (instance, status, output)
             })
             .collect();
         (run.status(), run.output().cloned(), steps, run.effects_that_stay())

@@ -41,7 +41,7 @@ fn known_seeds_come_to_every_event() {
             _ => None,
         }));
     }
-    assert_eq!(events.len(), 22, "{events:?}");
+    assert_eq!(events.len(), 25, "{events:?}");
     let expected = [RunStatus::Completed, RunStatus::RolledBack, RunStatus::Cancelled];
     assert_eq!(statuses, BTreeSet::from(expected));
 }

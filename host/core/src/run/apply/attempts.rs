@@ -1,4 +1,4 @@
-//! Attempts and what they leave: counts, keys, knowledge, results and usage.
+//! Attempts and what they leave: counts, keys, knowledge and results.
 //! Never says what follows from an end.
 
 use super::{Fits, require};
@@ -64,6 +64,8 @@ impl Run {
         match phase {
             Phase::Execute => {
                 require(!undoing, "a run that turned back executes nothing")?;
+                let is_paid_for = !self.is_out_of_budget();
+                require(is_paid_for, "no attempt starts once the budget is used up")?;
                 require(found.outcome.is_none(), "a finished step is never called again")?;
                 let is_ready = self.step_state(instance.step).unmet == 0;
                 require(is_ready, "a step starts after those it depends on")
@@ -114,35 +116,6 @@ impl Run {
             _ => {}
         }
         self.touch(instance)
-    }
-
-    pub(super) fn enter_usage(
-        &mut self,
-        instance: InstanceId,
-        phase: Phase,
-        end: &End,
-        usage: &Usage,
-    ) -> Fits {
-        let is_kept = matches!(end, End::Succeeded(_) | End::Reconciled(_));
-        let ledger = &mut self.ledger;
-        if is_kept {
-            ledger.keep(usage);
-        } else {
-            ledger.waste(usage);
-            if phase == Phase::Execute {
-                ledger.would_restart(usage);
-            }
-        }
-        let found = self.instance_mut(instance)?;
-        if is_kept {
-            found.ledger.keep(usage);
-        } else {
-            found.ledger.waste(usage);
-        }
-        if phase == Phase::Execute {
-            found.lost_usage = if is_kept { Usage::new() } else { usage.clone() };
-        }
-        Ok(())
     }
 
     pub(super) fn reconciled(&mut self, instance: InstanceId, reconciled: &Reconciled) -> Fits {

@@ -1,0 +1,88 @@
+//! What is spent, and what of it is kept.
+//! Never says whether a run may go on: it records that somebody decided so.
+
+use super::{Fits, require};
+use crate::end::End;
+use crate::id::{InstanceId, Phase};
+use crate::ledger::Usage;
+use crate::run::{Run, RunStatus};
+
+impl Run {
+    /// Counts what was durably reported against the budget, whatever becomes of its attempt.
+    pub(super) fn count_against_budget(&mut self, usage: &Usage) {
+        if self.pipeline.budget.is_some() {
+            self.budget.spent.add_all(usage);
+        }
+    }
+
+    pub(super) fn enter_usage(
+        &mut self,
+        instance: InstanceId,
+        phase: Phase,
+        end: &End,
+        usage: &Usage,
+    ) -> Fits {
+        let is_kept = matches!(end, End::Succeeded(_) | End::Reconciled(_));
+        let ledger = &mut self.ledger;
+        if is_kept {
+            ledger.keep(usage);
+        } else {
+            ledger.waste(usage);
+            if phase == Phase::Execute {
+                ledger.would_restart(usage);
+            }
+        }
+        let found = self.instance_mut(instance)?;
+        if is_kept {
+            found.ledger.keep(usage);
+        } else {
+            found.ledger.waste(usage);
+        }
+        if phase == Phase::Execute {
+            found.lost_usage = if is_kept { Usage::new() } else { usage.clone() };
+        }
+        Ok(())
+    }
+
+    /// Of a run that was undone nothing is kept, so all that it spent is wasted.
+    pub(super) fn waste_what_was_undone(&mut self, status: RunStatus) -> Fits {
+        let is_undone = match status {
+            RunStatus::RolledBack => true,
+            RunStatus::Cancelled => !self.cancel_keeping_effects,
+            _ => false,
+        };
+        if !is_undone {
+            return Ok(());
+        }
+        self.ledger.waste_all();
+        for instance in self.instances() {
+            self.instance_mut(instance)?.ledger.waste_all();
+        }
+        Ok(())
+    }
+
+    pub(super) fn budget_warned(&mut self, unit: &str) -> Fits {
+        self.check_is_budgeted(unit)?;
+        require(self.budget.warned.insert(unit.into()), "of each unit a run is warned once")
+    }
+
+    pub(super) fn budget_used_up(&mut self, unit: &str) -> Fits {
+        self.check_is_budgeted(unit)?;
+        require(self.budget.used_up.is_none(), "the budget is already used up")?;
+        require(self.rollback.is_none(), "undoing has no budget")?;
+        self.budget.used_up = Some(unit.into());
+        Ok(())
+    }
+
+    pub(super) fn budget_renewed(&mut self) -> Fits {
+        require(self.budget.used_up.is_some(), "the budget is not used up")?;
+        self.budget = super::super::budget::BudgetState::default();
+        Ok(())
+    }
+
+    fn check_is_budgeted(&self, unit: &str) -> Fits {
+        let budget = self.pipeline.budget.as_ref();
+        let limit = budget.map_or(0, |budget| budget.limits.micros(unit));
+        require(limit > 0, "the pipeline has no budget for that unit")
+    }
+}
