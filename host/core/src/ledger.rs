@@ -8,6 +8,32 @@ use std::fmt;
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Usage(BTreeMap<String, u64>);
 
+/// Millionths of a unit, told in whole units: `1.05`, exactly.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Amount(pub u64);
+
+impl fmt::Display for Amount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (whole, part) = (self.0 / 1_000_000, self.0 % 1_000_000);
+        if part == 0 {
+            return f.pad(&whole.to_string());
+        }
+        f.pad(format!("{whole}.{part:06}").trim_end_matches('0'))
+    }
+}
+
+/// The longest name of a unit, in bytes.
+pub const UNIT_BYTES_MAX: usize = 32;
+
+/// Whether usage may be counted in a unit of this name: up to [`UNIT_BYTES_MAX`] of a-z, 0-9, `_`
+/// and `-`, a letter first.
+pub fn is_unit(name: &str) -> bool {
+    let fits = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"_-".contains(&b);
+    name.len() <= UNIT_BYTES_MAX
+        && name.starts_with(|first: char| first.is_ascii_lowercase())
+        && name.bytes().all(fits)
+}
+
 /// A sum that does not fit. The amounts before it are kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UsageOverflow {
@@ -118,6 +144,16 @@ impl Ledger {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn amounts_are_told_exactly() {
+        for (micros, expected) in
+            [(0, "0"), (1, "0.000001"), (1_050_000, "1.05"), (95_000_000, "95")]
+        {
+            assert_eq!(Amount(micros).to_string(), expected);
+        }
+        assert_eq!(Amount(u64::MAX).to_string(), "18446744073709.551615");
+    }
 
     #[test]
     fn an_overflowing_sum_is_refused_and_kept() {

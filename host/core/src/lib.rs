@@ -31,7 +31,7 @@ pub use due::{Call, Due, due};
 pub use end::{End, Failure, FailureKind, HostEnd, Reconciled};
 pub use event::{Cause, Event, Limit, Settlement, StepFailure, Verdict};
 pub use id::{Digest, IdempotencyKey, InstanceId, ParseIdError, Phase, RunId, StepIndex};
-pub use ledger::{Ledger, Usage, UsageOverflow};
+pub use ledger::{Amount, Ledger, UNIT_BYTES_MAX, Usage, UsageOverflow, is_unit};
 pub use pipeline::{
     Budget, Effect, MapPolicy, Mistake, OnBudget, OnCompensationFailure, OnExhausted,
     OnSiblingFailure, Pipeline, RetryPolicy, RetryRule, RuleVerdict, Step, StepKind, Tolerance,

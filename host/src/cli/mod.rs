@@ -7,6 +7,8 @@ mod chaos;
 mod check;
 mod complain;
 mod context;
+mod cost;
+mod cost_chart;
 mod events;
 mod exit;
 mod explain;
@@ -65,6 +67,8 @@ enum Command {
     Events(events::Arguments),
     /// Show what the steps of a run logged and printed.
     Logs(logs::Arguments),
+    /// Tell what runs have spent, and what of it was wasted.
+    Cost(cost::Arguments),
     /// Stop a run and undo what it did.
     Cancel(act::CancelArguments),
     /// Undo what a run did.
@@ -135,6 +139,7 @@ async fn dispatch(command: Command, context: &Context) -> Result<ExitCode, Compl
         Command::Runs(arguments) => runs::run(arguments, context).await,
         Command::Show(arguments) => show::run(arguments, context).await,
         Command::Explain(arguments) => explain::run(arguments, context).await,
+        Command::Cost(arguments) => cost::run(arguments, context).await,
         Command::Events(arguments) => events::run(arguments, context).await,
         Command::Logs(arguments) => logs::run(arguments, context).await,
         Command::Cancel(arguments) => act::cancel(arguments, context).await,

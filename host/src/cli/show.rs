@@ -143,6 +143,9 @@ fn what_next(summary: &Summary) -> String {
         _ if failure.phase == "compensate" => format!(
             "piton retry {run} {step}, or undo it by hand and: piton settle {run} {step} --as undone --because TEXT"
         ),
+        "budget" => format!(
+            "piton retry {run} gives it the whole budget once more, or: piton rollback {run}"
+        ),
         _ if step.is_empty() => format!("piton cancel {run} --keep"),
         _ => format!("piton retry {run} {step}, or: piton rollback {run}"),
     }

@@ -5,6 +5,7 @@
 //!
 //! Never does I/O: texts come in, and paths go out as they are written. Never runs anything.
 
+mod budget;
 mod cel_words;
 mod complaint;
 mod defaults;
@@ -166,14 +167,10 @@ fn read(text: &str, complaints: &mut Complaints) -> Option<Manifest> {
     };
     let start = 0..text.find('\n').unwrap_or(text.len());
     let root = Table::of(&keys::ROOT, document.get_ref(), start.clone(), complaints);
-    if let Some(budget) = root.get("budget") {
-        complaints
-            .error(&budget.key_place, "this version cannot keep to a `[budget]`")
-            .hint("leave the table out; `piton cost` shows what a run has spent");
-    }
     let head = root.get("pipeline");
     let head = head.and_then(|entry| Table::read(&keys::PIPELINE, entry.value, complaints));
     let (mut pipeline, input_schema) = defaults::read_pipeline(head.as_ref(), &start, complaints);
+    pipeline.budget = root.get("budget").and_then(|entry| budget::read(entry.value, complaints));
     let defaults = root.get("defaults");
     let defaults = defaults.and_then(|entry| Table::read(&keys::DEFAULTS, entry.value, complaints));
     let defaults = defaults.map(|table| Defaults::read(&table, complaints)).unwrap_or_default();

@@ -297,12 +297,33 @@ fn unknown_keys_are_errors() {
 }
 
 #[test]
-fn what_comes_later_is_refused_clearly() {
-    check_steps(
-        "[steps.a]\ncomponent = \"a\"\n[budget]\nusd = 1\n",
-        &["error `budget`: this version cannot keep to a `[budget]` | leave the table out; \
-             `piton cost` shows what a run has spent"],
-    );
+fn a_budget_is_exact_or_refused() {
+    let step = "[steps.a]\ncomponent = \"a\"\n";
+    let text = format!("[pipeline]\nname = \"p\"\n{step}[budget]\nusd = 2.05\non = \"rollback\"\n");
+    let (manifest, _) = super::check(&text).expect("the manifest should be good");
+    let budget = manifest.pipeline.budget.clone().expect("it should have a budget");
+    assert_eq!(budget.limits.iter().collect::<Vec<_>>(), [("usd", 2_050_000)]);
+    assert_eq!(budget.on, piton_core::OnBudget::RollBack);
+    for (table, expected) in [
+        (
+            "Usd = 1",
+            "error `Usd`: `Usd` is no unit that a step can report | a unit is up to 32 of a-z, 0-9, `_` and `-`, a letter first",
+        ),
+        (
+            "usd = 1e3",
+            "error `1e3`: the budget of `usd` cannot be this [it must be written in digits, without an exponent]",
+        ),
+        (
+            "on = \"pause\"",
+            "error `on = \"pause\"`: the budget has no limit | name a unit that the steps report, such as `usd = 2.00`",
+        ),
+        (
+            "usd = 1\non = \"roll\"",
+            "error `\"roll\"`: `on` cannot be `roll` | it is one of `pause` and `rollback`",
+        ),
+    ] {
+        check_steps(&format!("{step}[budget]\n{table}\n"), &[expected]);
+    }
 }
 
 #[test]

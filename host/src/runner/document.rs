@@ -4,8 +4,8 @@
 
 use crate::journal::{LogLine, Record, RunRow, Totals};
 use piton_core::{
-    InstanceId, Json, Ledger, Outcome, Phase, Run, RunStatus, StepFailure, StepIndex, StepKind,
-    StepStatus, Timestamp, Undo, Usage, Waiting,
+    Amount, InstanceId, Json, Ledger, Outcome, Phase, Run, RunStatus, StepFailure, StepIndex,
+    StepKind, StepStatus, Timestamp, Undo, Usage, Waiting,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -349,10 +349,28 @@ fn waits_for(run: &Run, step: StepIndex) -> Option<String> {
     })
 }
 
+/// What a run that stopped for its budget has spent of it.
+pub(crate) fn budget_text(run: &Run) -> Option<String> {
+    let unit = run.used_up_unit()?;
+    let budget = run.pipeline().budget.as_ref()?;
+    let (spent, limit) = (run.spent_of_budget().micros(unit), budget.limits.micros(unit));
+    Some(format!("{} of {} {unit} are spent (`[budget]`)", Amount(spent), Amount(limit)))
+}
+
 /// Why a run turned back, or what it is stuck at.
 pub(crate) fn failure_of_run(run: &Run) -> Option<FailureDocument> {
     if let Some((instance, phase, failure)) = run.failure() {
         return Some(failure_document(run, *instance, *phase, failure));
+    }
+    if let Some(message) = budget_text(run) {
+        return Some(FailureDocument {
+            step: String::new(),
+            phase: Phase::Execute.word().into(),
+            end: "not-started".into(),
+            code: "budget".into(),
+            message,
+            limit: "budget".into(),
+        });
     }
     run.output_failure().map(|message| FailureDocument {
         step: String::new(),
@@ -410,11 +428,12 @@ pub(crate) fn cause_word(cause: &piton_core::Cause) -> &'static str {
         Cause::Cancelled { .. } => "cancelled",
         Cause::Requested { .. } => "requested",
         Cause::Deadline => "deadline",
+        Cause::Budget => "budget",
         Cause::OutputFailed => "output-failed",
     }
 }
 
-fn amounts(usage: &Usage) -> Amounts {
+pub(super) fn amounts(usage: &Usage) -> Amounts {
     usage.iter().map(|(unit, micros)| (unit.into(), micros as f64 / 1e6)).collect()
 }
 

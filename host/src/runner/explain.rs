@@ -1,7 +1,7 @@
 //! Explains why a run stands where it stands: the event, the limit, the holder, the due time, and
 //! what to type next. Derived from the run's state and its events; never decides anything.
 
-use super::document::{cause_word, rfc3339};
+use super::document::{budget_text, cause_word, rfc3339};
 use piton_core::{
     Event, Instance, InstanceId, Limit, Outcome, Phase, RetryPolicy, Run, RunStatus, StepKind,
     StepStatus, Timestamp, Waiting,
@@ -93,6 +93,7 @@ impl Explaining<'_> {
                 piton_core::Cause::Cancelled { by } => format!("`{by}` cancelled it"),
                 piton_core::Cause::Requested { by } => format!("`{by}` asked for a rollback"),
                 piton_core::Cause::Deadline => "its deadline passed".into(),
+                piton_core::Cause::Budget => "its budget is used up".into(),
                 piton_core::Cause::OutputFailed => "its output could not be evaluated".into(),
             };
             let found = self.last(|event| matches!(event, Event::RollbackStarted { .. }));
@@ -105,6 +106,10 @@ impl Explaining<'_> {
             );
             let found = self.last(|event| matches!(event, Event::TurnRequested { .. }));
             self.because(None, text, found, None, None);
+        }
+        if let Some(text) = budget_text(run) {
+            let found = self.last(|event| matches!(event, Event::BudgetUsedUp { .. }));
+            self.because(None, text, found, Some("budget".into()), None);
         }
         if let Some(message) = run.output_failure() {
             let found = self.last(|event| matches!(event, Event::OutputFailed { .. }));
@@ -239,6 +244,9 @@ impl Explaining<'_> {
         let stuck: Vec<InstanceId> = self.run.stuck_instances().collect();
         for instance in stuck {
             self.suggest_for_stuck(instance);
+        }
+        if self.run.used_up_unit().is_some() {
+            self.type_this(format!("piton retry {id}"), "gives it its whole budget once more");
         }
         for step in self.run.pipeline().indexes() {
             if self.run.waiting_until(step).is_none() {

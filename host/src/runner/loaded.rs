@@ -5,7 +5,7 @@ use super::shared::Shared;
 use crate::build;
 use crate::manifest::{self, Complaint, FileRef, Level, Manifest};
 use crate::sandbox::{self, LoadError, Program, ResolvedGrants};
-use piton_core::{Digest, Effect, Grants, Pipeline, SecretSource};
+use piton_core::{Digest, Effect, Grants, Pipeline, SecretSource, StepIndex};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -25,6 +25,14 @@ pub(crate) struct Loaded {
     pub(crate) grants: Vec<ResolvedGrants>,
     /// The text of `input_schema`'s file.
     pub(crate) input_schema: Option<String>,
+}
+
+impl Loaded {
+    /// The component of a step, as the manifest names it; none for waiting nodes.
+    pub(crate) fn component_path(&self, step: StepIndex) -> Option<&str> {
+        let settings = self.manifest.steps.get(step.0 as usize)?;
+        settings.component.as_ref().map(|component| component.path.as_str())
+    }
 }
 
 impl fmt::Debug for Loaded {

@@ -5,6 +5,7 @@
 mod attempt;
 mod carry;
 mod checking;
+mod cost;
 mod document;
 mod evaluator;
 mod explain;
@@ -16,6 +17,7 @@ mod socket;
 mod update;
 
 pub use checking::{Checking, Tried, TryCall, TryLine};
+pub use cost::{Cost, CostOf, Micros, Payment, PluginCost, StepCost};
 pub use document::{
     Amounts, EventDocument, FailureDocument, LogDocument, RowDocument, StepSummary, Summary,
     UsageSummary, Verification, rfc3339,

@@ -8,7 +8,7 @@ use super::meter::Meter;
 use super::redact::Redactor;
 use super::services::{Level, Progress, Services};
 use super::time::Time;
-use piton_core::{HostEnd, Limits, Usage};
+use piton_core::{HostEnd, Limits, UNIT_BYTES_MAX, Usage, is_unit};
 use std::fmt;
 use std::sync::Arc;
 use wasmtime_wasi::{ResourceTable, WasiCtx, WasiCtxView, WasiView};
@@ -18,8 +18,6 @@ use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 const RESOURCES_MAX: usize = 4_096;
 /// Units of usage that one attempt may report.
 const UNITS_MAX: usize = 64;
-/// Characters of a unit's name.
-const UNIT_BYTES_MAX: usize = 32;
 /// What is shown of a progress message.
 const PROGRESS_BYTES_MAX: usize = 1 << 10;
 
@@ -107,12 +105,7 @@ impl Guest {
 
     /// Adds to both sums or to none.
     fn spend(&mut self, unit: &str, micros: u64) -> Result<(), String> {
-        let is_unit = unit.len() <= UNIT_BYTES_MAX
-            && unit.starts_with(|first: char| first.is_ascii_lowercase())
-            && unit
-                .bytes()
-                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"_-".contains(&b));
-        if !is_unit {
+        if !is_unit(unit) {
             let unit = shorten(unit, UNIT_BYTES_MAX);
             return Err(format!(
                 "it reported usage in `{unit}`, which is no unit: use up to {UNIT_BYTES_MAX} of \

@@ -3,6 +3,7 @@
 
 use crate::cli::{show, text};
 use piton::sandbox::inert;
+use piton_core::Amount;
 use serde_json::{Map, Value};
 use std::borrow::Cow;
 use std::time::Duration;
@@ -54,6 +55,9 @@ pub(crate) fn event_text(fields: &Map<String, Value>) -> String {
         ),
         "retry-requested" => format!("{step}: tried again on request of {}", text_of(fields, "by")),
         "cancel-requested" => format!("cancelled by {}, effects kept", text_of(fields, "by")),
+        "budget-warned" => format!("warning: {} of the budget is spent", budget_of(fields)),
+        "budget-used-up" => format!("the budget is used up: {} spent", budget_of(fields)),
+        "budget-renewed" => format!("the budget is renewed by {}", text_of(fields, "by")),
         "output-failed" => format!("the output has no value: {}", text_of(fields, "message")),
         "run-finished" => format!("run {}", text_of(fields, "status")),
         other => other.into(),
@@ -70,6 +74,12 @@ pub(super) fn end_text(fields: &Map<String, Value>) -> String {
     format!("{end}{code}{message}")
 }
 
+/// `1.6 of 2 usd`.
+fn budget_of(fields: &Map<String, Value>) -> String {
+    let amount = |name| Amount(fields.get(name).and_then(Value::as_u64).unwrap_or(0));
+    format!("{} of {} {}", amount("spent"), amount("budget"), text_of(fields, "unit"))
+}
+
 /// Why a run turns back.
 fn cause_text(fields: &Map<String, Value>) -> String {
     let by = text_of(fields, "by");
@@ -78,6 +88,7 @@ fn cause_text(fields: &Map<String, Value>) -> String {
         "cancelled" => format!("{by} cancelled the run"),
         "requested" => format!("{by} asked for it"),
         "deadline" => "the run's deadline passed".into(),
+        "budget" => "its budget is used up".into(),
         "output-failed" => "its output has no value".into(),
         other => other.into(),
     }

@@ -1,7 +1,7 @@
 //! A run's steps, drawn in place on a terminal: what each does, which attempt, until when.
 //! Draws what it was last told; countdowns are computed from due times, never from its own timing.
 
-use super::event::text_of;
+use super::event::{event_text, text_of};
 use crate::cli::context::paint;
 use crate::cli::text;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
@@ -55,10 +55,13 @@ impl Live {
                 return;
             }
             Update::Event { event, .. } => {
-                if let Some(fields) = event.as_object()
-                    && text_of(fields, "event") == "attempt-ended"
-                {
-                    self.progress.remove(text_of(fields, "step").as_ref());
+                let Some(fields) = event.as_object() else { return };
+                match text_of(fields, "event").as_ref() {
+                    "attempt-ended" => {
+                        self.progress.remove(text_of(fields, "step").as_ref());
+                    }
+                    "budget-warned" | "budget-used-up" => self.say(&event_text(fields)),
+                    _ => {}
                 }
                 return;
             }

@@ -201,6 +201,17 @@ impl<'a> Decoder<'a> {
                 Event::RetryRequested { instance: self.instance(&f)?, by: text(&f, "by", &f.by)? }
             }
             "cancel-requested" => Event::CancelRequested { by: text(&f, "by", &f.by)? },
+            "budget-warned" => Event::BudgetWarned {
+                unit: text(&f, "unit", &f.unit)?,
+                spent: need(&f, "spent", f.spent)?,
+                limit: need(&f, "budget", f.budget)?,
+            },
+            "budget-used-up" => Event::BudgetUsedUp {
+                unit: text(&f, "unit", &f.unit)?,
+                spent: need(&f, "spent", f.spent)?,
+                limit: need(&f, "budget", f.budget)?,
+            },
+            "budget-renewed" => Event::BudgetRenewed { by: text(&f, "by", &f.by)? },
             "output-failed" => Event::OutputFailed { message: text(&f, "message", &f.message)? },
             "run-finished" => {
                 let word = need(&f, "status", f.status.as_deref())?;
@@ -256,6 +267,7 @@ impl<'a> Decoder<'a> {
             "cancelled" => Cause::Cancelled { by: text(fields, "by", &fields.by)? },
             "requested" => Cause::Requested { by: text(fields, "by", &fields.by)? },
             "deadline" => Cause::Deadline,
+            "budget" => Cause::Budget,
             "output-failed" => Cause::OutputFailed,
             other => return Err(no_word(fields, "cause", other)),
         })

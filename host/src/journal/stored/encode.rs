@@ -161,6 +161,13 @@ impl Fields<'_> {
             Event::CancelRequested { by } => {
                 self.object.text("by", by);
             }
+            Event::BudgetWarned { unit, spent, limit }
+            | Event::BudgetUsedUp { unit, spent, limit } => {
+                self.object.text("unit", unit).number("spent", *spent).number("budget", *limit);
+            }
+            Event::BudgetRenewed { by } => {
+                self.object.text("by", by);
+            }
             Event::OutputFailed { message } => {
                 self.object.text("message", message);
             }
@@ -240,6 +247,9 @@ impl Fields<'_> {
             }
             Cause::Deadline => {
                 self.object.text("cause", "deadline");
+            }
+            Cause::Budget => {
+                self.object.text("cause", "budget");
             }
             Cause::OutputFailed => {
                 self.object.text("cause", "output-failed");

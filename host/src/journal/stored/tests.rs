@@ -106,6 +106,7 @@ fn cause() -> impl Strategy<Value = Cause> {
         text().prop_map(|by| Cause::Cancelled { by }),
         text().prop_map(|by| Cause::Requested { by }),
         Just(Cause::Deadline),
+        Just(Cause::Budget),
         Just(Cause::OutputFailed),
     ]
 }
@@ -197,6 +198,17 @@ fn run_event() -> impl Strategy<Value = Event> {
         cause().prop_map(|cause| Event::RollbackStarted { cause }),
         text().prop_map(|by| Event::CancelRequested { by }),
         text().prop_map(|message| Event::OutputFailed { message }),
+        (text(), any::<u64>(), any::<u64>()).prop_map(|(unit, spent, limit)| Event::BudgetWarned {
+            unit,
+            spent,
+            limit
+        }),
+        (text(), any::<u64>(), any::<u64>()).prop_map(|(unit, spent, limit)| Event::BudgetUsedUp {
+            unit,
+            spent,
+            limit
+        }),
+        text().prop_map(|by| Event::BudgetRenewed { by }),
         (select(RunStatus::ALL.to_vec()), option::of(json()))
             .prop_map(|(status, output)| Event::RunFinished { status, output }),
     ]

@@ -4,8 +4,8 @@
 use super::protocol::{Act, Answer, Ask, Look, Refused, RowFilter};
 use crate::journal::Query;
 use crate::manifest;
-use crate::runner::{Host, HostFailure, SayFailed, StartFailed, find_instance, find_step};
-use piton_core::{Input, Json, Run, RunId, RunStatus, Settlement};
+use crate::runner::{CostOf, Host, HostFailure, SayFailed, StartFailed, find_instance, find_step};
+use piton_core::{Input, Json, Run, RunId, RunStatus, Settlement, Timestamp};
 use std::path::Path;
 
 /// Runs listed where nobody says how many.
@@ -44,6 +44,15 @@ impl Host {
                 let id = self.find_run(&run)?;
                 let lines = self.log_lines(id, step.as_deref()).await;
                 Answer::Logs(lines.map_err(|error| refused(error, &run))?)
+            }
+            Ask::Cost { run, pipeline, since_ms, payments } => {
+                let of = match &run {
+                    Some(run) => CostOf::Run(self.find_run(run)?),
+                    None => CostOf::All { pipeline, since: Timestamp::from_millis(since_ms) },
+                };
+                let cost = self.cost(of, payments).await;
+                let cost = cost.map_err(|error| refused(error, run.as_deref().unwrap_or("")))?;
+                Answer::Cost(Box::new(cost))
             }
             Ask::Verify => Answer::Verified(self.verify().await.map_err(of_host)?),
             Ask::Act { run, act } => {

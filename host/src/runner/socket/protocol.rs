@@ -2,6 +2,7 @@
 //! a line for each update.
 //! Both sides are the same version of piton by the user's own hand; there is no older one to know.
 
+use crate::runner::cost::Cost;
 use crate::runner::document::{EventDocument, LogDocument, RowDocument, Summary, Verification};
 use crate::runner::explain::Explanation;
 use crate::runner::update::Update;
@@ -55,6 +56,17 @@ pub enum Ask {
         run: String,
         /// Of this step only.
         step: Option<String>,
+    },
+    /// What runs have spent.
+    Cost {
+        /// An id, the beginning of one, or `last`; none: all runs that the rest lets through.
+        run: Option<String>,
+        /// Only those of this pipeline.
+        pipeline: Option<String>,
+        /// Only those that started then or later, in milliseconds since the epoch.
+        since_ms: u64,
+        /// Whether to tell each payment.
+        payments: bool,
     },
     /// Checks everything that is kept.
     Verify,
@@ -176,6 +188,8 @@ pub enum Answer {
     Events(Vec<EventDocument>),
     /// A run's log lines.
     Logs(Vec<LogDocument>),
+    /// What runs have spent.
+    Cost(Box<Cost>),
     /// What was checked, and what is wrong.
     Verified(Verification),
     /// It is done, and recorded.

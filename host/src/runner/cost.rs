@@ -1,0 +1,323 @@
+//! The ledger of one run or many: what was spent, by step and by component, and what of it was wasted.
+//! Adds up what runs say of themselves, in whole millionths; never decides what counts as wasted.
+
+use super::document::{Amounts, UsageSummary, amounts, rfc3339};
+use super::loaded::Loaded;
+use super::{Host, HostFailure, SayFailed, off_the_loop};
+use crate::journal::Query;
+use piton_core::{
+    End, Event, InstanceId, Ledger, Phase, Reconciled, Run, RunId, RunStatus, Timestamp, Usage,
+};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Whose cost is asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CostOf {
+    /// One run's.
+    Run(RunId),
+    /// That of all runs, or of some.
+    All {
+        /// Only those of this pipeline.
+        pipeline: Option<String>,
+        /// Only those that started then or later.
+        since: Timestamp,
+    },
+}
+
+/// What runs have spent.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Cost {
+    /// How many runs it is about.
+    pub runs: u64,
+    /// The run, where it is about one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<String>,
+    /// All together.
+    pub usage: UsageSummary,
+    /// The same in whole millionths: exact however large.
+    pub micros: Micros,
+    /// By step, most expensive first.
+    pub steps: Vec<StepCost>,
+    /// By component, most expensive first.
+    pub plugins: Vec<PluginCost>,
+    /// What was spent when, oldest first; only where it was asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub payments: Vec<Payment>,
+}
+
+/// Three sums in millionths of each unit.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Micros {
+    /// All of it.
+    pub spent: BTreeMap<String, u64>,
+    /// What went into attempts whose result was not kept.
+    pub wasted: BTreeMap<String, u64>,
+    /// What a start from the top would have paid again at each failure.
+    pub restart: BTreeMap<String, u64>,
+}
+
+/// What a step has spent, in all runs that were looked at.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct StepCost {
+    /// The pipeline's name.
+    pub pipeline: String,
+    /// The step's name; of a map, all its elements together.
+    pub step: String,
+    /// Its component, as the manifest names it.
+    pub component: String,
+    /// Attempts of all its phases.
+    pub attempts: u64,
+    /// All of it.
+    pub spent: Amounts,
+    /// What went into attempts whose result was not kept.
+    pub wasted: Amounts,
+}
+
+/// What a component has spent, in all steps that call it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct PluginCost {
+    /// The component, as manifests name it.
+    pub component: String,
+    /// Its digest: another version is another line.
+    pub digest: String,
+    /// Attempts of all its steps.
+    pub attempts: u64,
+    /// All of it.
+    pub spent: Amounts,
+    /// What went into attempts whose result was not kept.
+    pub wasted: Amounts,
+}
+
+/// What one attempt spent.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Payment {
+    /// When it ended, RFC 3339.
+    pub at: String,
+    /// The step, `name` or `name[3]`.
+    pub step: String,
+    /// The phase's word.
+    pub phase: String,
+    /// The attempt.
+    pub attempt: u32,
+    /// How much, in millionths.
+    pub micros: BTreeMap<String, u64>,
+    /// Whether its result was not kept.
+    pub is_wasted: bool,
+}
+
+impl Host {
+    /// What runs have spent: one, or all that a filter lets through.
+    ///
+    /// # Errors
+    /// [`SayFailed`] where there is no such run, or the journal cannot be read.
+    pub async fn cost(&self, of: CostOf, with_payments: bool) -> Result<Cost, SayFailed> {
+        let host = self.clone();
+        off_the_loop(move || host.cost_now(&of, with_payments)).await
+    }
+
+    fn cost_now(&self, of: &CostOf, with_payments: bool) -> Result<Cost, SayFailed> {
+        let mut adding = Adding::default();
+        let (pipeline, since) = match of {
+            CostOf::Run(run) => {
+                self.add_cost(*run, with_payments, &mut adding)?;
+                return Ok(adding.done());
+            }
+            CostOf::All { pipeline, since } => (pipeline, *since),
+        };
+        let mut before = None;
+        loop {
+            let query = Query { status: None, pipeline: pipeline.clone(), before, limit: 1_000 };
+            let page = self.shared.journal.list(&query).map_err(HostFailure::from)?;
+            for row in page.rows.iter().filter(|row| row.started_at >= since) {
+                self.add_cost(row.run, with_payments, &mut adding)?;
+            }
+            before = page.next;
+            if before.is_none() {
+                return Ok(adding.done());
+            }
+        }
+    }
+
+    fn add_cost(
+        &self,
+        run: RunId,
+        with_payments: bool,
+        adding: &mut Adding,
+    ) -> Result<(), SayFailed> {
+        let records = self.records(run)?;
+        let (loaded, folded, events) = self.fold_events(run, &records)?;
+        adding.add(&loaded, &folded, with_payments.then_some(&*events));
+        Ok(())
+    }
+}
+
+/// The ledgers of runs, being added up.
+#[derive(Default)]
+struct Adding {
+    runs: u64,
+    run: Option<String>,
+    total: Ledger,
+    steps: BTreeMap<(String, String), Share>,
+    plugins: BTreeMap<(String, String), Share>,
+    payments: Vec<(Timestamp, Payment)>,
+}
+
+#[derive(Default)]
+struct Share {
+    component: String,
+    attempts: u64,
+    ledger: Ledger,
+}
+
+impl Adding {
+    /// Adds a run. With `events`, each of its payments, too.
+    fn add(&mut self, loaded: &Loaded, run: &Run, events: Option<&[(Timestamp, Event)]>) {
+        self.runs += 1;
+        self.run = Some(run.id().to_string()).filter(|_| self.runs == 1);
+        add_ledger(&mut self.total, run.ledger());
+        for step in run.pipeline().indexes() {
+            let (Some(digest), Some(component)) =
+                (run.component(step), loaded.component_path(step))
+            else {
+                continue;
+            };
+            let name = &run.pipeline().step(step).name;
+            let pipeline = run.pipeline().name.clone();
+            let by_step = self.steps.entry((pipeline, name.clone())).or_default();
+            let by_plugin = self.plugins.entry((component.into(), digest.to_string())).or_default();
+            component.clone_into(&mut by_step.component);
+            for instance in run.instances_of(step) {
+                let found = run.instance(instance);
+                let attempts: u32 =
+                    Phase::ALL.into_iter().map(|phase| found.phase(phase).attempts).sum();
+                for share in [&mut *by_step, &mut *by_plugin] {
+                    share.attempts += u64::from(attempts);
+                    add_ledger(&mut share.ledger, &found.ledger);
+                }
+            }
+        }
+        if let Some(events) = events {
+            self.payments.extend(payments(run, events));
+        }
+    }
+
+    /// All that was added.
+    fn done(mut self) -> Cost {
+        let mut steps: Vec<_> = self.steps.into_iter().collect();
+        let mut plugins: Vec<_> = self.plugins.into_iter().collect();
+        steps.sort_by(|(_, a), (_, b)| b.is_dearer_than(a));
+        plugins.sort_by(|(_, a), (_, b)| b.is_dearer_than(a));
+        self.payments.sort_by_key(|(at, _)| *at);
+        Cost {
+            runs: self.runs,
+            run: self.run,
+            usage: UsageSummary {
+                spent: amounts(&self.total.spent),
+                wasted: amounts(&self.total.wasted),
+                restart: amounts(&self.total.restart),
+            },
+            micros: Micros {
+                spent: micros(&self.total.spent),
+                wasted: micros(&self.total.wasted),
+                restart: micros(&self.total.restart),
+            },
+            steps: steps
+                .into_iter()
+                .map(|((pipeline, step), share)| StepCost {
+                    pipeline,
+                    step,
+                    component: share.component,
+                    attempts: share.attempts,
+                    spent: amounts(&share.ledger.spent),
+                    wasted: amounts(&share.ledger.wasted),
+                })
+                .collect(),
+            plugins: plugins
+                .into_iter()
+                .map(|((component, digest), share)| PluginCost {
+                    component,
+                    digest,
+                    attempts: share.attempts,
+                    spent: amounts(&share.ledger.spent),
+                    wasted: amounts(&share.ledger.wasted),
+                })
+                .collect(),
+            payments: self.payments.into_iter().map(|(_, payment)| payment).collect(),
+        }
+    }
+}
+
+impl Share {
+    /// Money before anything else: units of different kinds cannot be compared.
+    fn is_dearer_than(&self, other: &Self) -> std::cmp::Ordering {
+        let key = |share: &Self| {
+            let most = share.ledger.spent.iter().map(|(_, micros)| micros).max().unwrap_or(0);
+            (share.ledger.spent.micros("usd"), most, share.attempts)
+        };
+        key(self).cmp(&key(other))
+    }
+}
+
+fn add_ledger(sum: &mut Ledger, ledger: &Ledger) {
+    sum.spent.add_all(&ledger.spent);
+    sum.wasted.add_all(&ledger.wasted);
+    sum.restart.add_all(&ledger.restart);
+}
+
+fn micros(usage: &Usage) -> BTreeMap<String, u64> {
+    usage.iter().map(|(unit, micros)| (unit.into(), micros)).collect()
+}
+
+/// What each attempt of a run spent, in the order of its events.
+fn payments(run: &Run, events: &[(Timestamp, Event)]) -> Vec<(Timestamp, Payment)> {
+    // As in the run's ledger: what was undone was paid for nothing.
+    let is_undone = match run.status() {
+        RunStatus::RolledBack => true,
+        RunStatus::Cancelled => run.cause().is_some(),
+        _ => false,
+    };
+    let mut open: BTreeMap<InstanceId, Usage> = BTreeMap::new();
+    let mut lost: BTreeMap<InstanceId, usize> = BTreeMap::new();
+    let mut payments: Vec<(Timestamp, Payment)> = Vec::new();
+    for (at, event) in events {
+        match event {
+            Event::AttemptStarted { instance, .. } => {
+                open.insert(*instance, Usage::new());
+            }
+            Event::MemoRemembered { instance, usage, .. } => {
+                open.entry(*instance).or_default().add_all(usage);
+            }
+            Event::AttemptEnded { instance, phase, attempt, end, usage, .. } => {
+                let mut spent = open.remove(instance).unwrap_or_default();
+                spent.add_all(usage);
+                let is_kept = matches!(end, End::Succeeded(_) | End::Reconciled(_));
+                if matches!(end, End::Reconciled(Reconciled::Done(_)))
+                    && let Some(place) = lost.remove(instance)
+                {
+                    // The lost attempt's result turned up after all.
+                    payments[place].1.is_wasted = is_undone;
+                }
+                if spent.is_empty() {
+                    continue;
+                }
+                if *phase == Phase::Execute && !is_kept {
+                    lost.insert(*instance, payments.len());
+                }
+                payments.push((
+                    *at,
+                    Payment {
+                        at: rfc3339(*at),
+                        step: run.name_of(*instance),
+                        phase: phase.word().into(),
+                        attempt: *attempt,
+                        micros: micros(&spent),
+                        is_wasted: !is_kept || is_undone,
+                    },
+                ));
+            }
+            _ => {}
+        }
+    }
+    payments
+}
