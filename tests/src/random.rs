@@ -27,6 +27,11 @@ impl Random {
         Self { seed, state: seed }
     }
 
+    /// The sequence of a seed that never changes, where a test's outcome is known.
+    pub const fn seeded(seed: u64) -> Self {
+        Self { seed, state: seed }
+    }
+
     /// The next number.
     pub fn number(&mut self) -> u64 {
         self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);

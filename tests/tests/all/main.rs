@@ -14,6 +14,7 @@ mod interrupt;
 mod keys;
 mod limits;
 mod mistakes;
+mod money;
 mod recovery;
 mod retry;
 mod snapshots;
