@@ -131,7 +131,20 @@ impl Carrier {
     /// Takes `first` in, durably; the run is then there for others to see.
     pub(crate) async fn begin(&mut self, first: Input) -> Result<(), HostFailure> {
         self.is_leaving = self.shared.is_leaving();
+        if self.run.is_started() {
+            self.find_log_cursors().await?;
+        }
         self.take_first(first).await
+    }
+
+    /// Log lines of a step are numbered on from those that are kept, whoever carried the run then.
+    async fn find_log_cursors(&mut self) -> Result<(), HostFailure> {
+        self.shared.flush().await?;
+        for line in self.shared.journal.log_lines(self.run.id(), None)? {
+            let cursor = self.log_cursors.entry(line.step).or_default();
+            *cursor = line.number.max(*cursor);
+        }
+        Ok(())
     }
 
     /// Takes over from another host to say something: nothing is started before that is said.
