@@ -75,6 +75,7 @@ impl Context {
                     };
                 }
             }),
+            stand_in: None,
             meddler: None,
         }
     }

@@ -28,6 +28,8 @@ pub struct Settings {
     pub variables: sandbox::Variables,
     /// Called with what an operator may want to know about the sandbox.
     pub notify: Arc<dyn Fn(Notice) + Send + Sync>,
+    /// Answers all requests of guests, in place of the hosts they go to. Default: nobody does.
+    pub stand_in: Option<Arc<dyn sandbox::StandIn>>,
     /// Stands between runs and their guests. Default: nobody does.
     pub meddler: Option<Arc<dyn Meddler>>,
 }
@@ -246,5 +248,6 @@ pub(super) fn make_sandbox(
     set.slots = settings.attempts_max;
     set.variables = Arc::clone(&settings.variables);
     set.notify = Arc::clone(&settings.notify);
+    set.stand_in = settings.stand_in.clone();
     Sandbox::new(set).map_err(|error| HostFailure::new(error.to_string(), ""))
 }

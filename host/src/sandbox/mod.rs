@@ -40,6 +40,7 @@ pub use compile::{COMPILE_ARGUMENT, compile_child};
 pub use engine::SandboxError;
 pub use grants::{GrantError, ResolvedDir, ResolvedGrants, ResolvedSecret};
 pub use guest::MemosKept;
+pub use http::{Answered, Sent, StandIn};
 pub use inert::inert;
 pub use inspect::{Import, Inspection, Producer, World, digest_of};
 pub use json::admit;
@@ -105,6 +106,7 @@ impl Sandbox {
         let linker = linker.map_err(|error| SandboxError(format!("cannot link: {error:#}")))?;
         let gate = http::Gate::new(settings.network.clone(), settings.roots.clone());
         let gate = gate.map_err(|error| SandboxError(format!("cannot set up TLS: {error}")))?;
+        let gate = gate.behind(settings.stand_in.clone());
         let ticker = Ticker::start(engine.clone());
         let ticker =
             ticker.map_err(|error| SandboxError(format!("cannot start a thread: {error}")))?;

@@ -1,7 +1,7 @@
 //! What the sandbox is told when it is made: where compiled code lives, how many attempts it serves at once.
 //! Holds values and defaults; never reads the environment, and decides nothing.
 
-use super::http::Network;
+use super::http::{Network, StandIn};
 use super::secrets::Variables;
 use piton_core::Digest;
 use std::fmt;
@@ -32,6 +32,8 @@ pub struct Settings {
     pub variables: Variables,
     /// Called with what an operator may want to know. Default: does nothing.
     pub notify: Arc<dyn Fn(Notice) + Send + Sync>,
+    /// Who answers all requests of guests, in place of the hosts they go to. Default: nobody does.
+    pub stand_in: Option<Arc<dyn StandIn>>,
     /// What stands in for the system's network in a test.
     pub(super) network: Option<Arc<dyn Network>>,
     /// Whom a test trusts instead of the public authorities.
@@ -112,6 +114,7 @@ impl Settings {
             component_bytes_max: 128 * MIB,
             variables: Arc::new(|_| None),
             notify: Arc::new(|_| ()),
+            stand_in: None,
             network: None,
             roots: None,
         }

@@ -12,11 +12,13 @@ mod network;
 mod notes;
 mod permit;
 mod retry_after;
+mod stand_in;
 
 #[cfg(test)]
 mod tests;
 
 pub(super) use network::{Gate, Network};
+pub use stand_in::{Answered, Sent, StandIn};
 
 use super::call::Call;
 use super::logs::Logs;
@@ -49,7 +51,7 @@ const HEADER_BUFFER_BYTES_MIN: usize = 8 << 10;
 const RESPONSE_HEADERS_MAX: usize = 256;
 
 type Io = Box<dyn Future<Output = Result<(), Error>> + Send>;
-type Answered = Result<(Response<WasiBody>, Io), Error>;
+type Outcome = Result<(Response<WasiBody>, Io), Error>;
 
 /// Sends the requests of one attempt.
 pub(super) struct Outgoing(Arc<Attempt>);
@@ -96,7 +98,7 @@ impl WasiHttpHooks for Outgoing {
         request: Request<WasiBody>,
         options: Option<RequestOptions>,
         _: Io,
-    ) -> Box<dyn Future<Output = Answered> + Send> {
+    ) -> Box<dyn Future<Output = Outcome> + Send> {
         let attempt = Arc::clone(&self.0);
         Box::new(async move {
             let response = attempt.send(request, options.unwrap_or_default()).await?;
@@ -123,6 +125,9 @@ impl Attempt {
     ) -> Result<Response<WasiBody>, Error> {
         let (mut parts, body) = request.into_parts();
         let target = self.admit(&mut parts)?;
+        if let Some(stand_in) = self.gate.stand_in() {
+            return self.ask(stand_in, parts, &target, body).await;
+        }
         let what = format!("{} {target}", parts.method);
         // At the attempt's end everything here is dropped.
         let permit = self.budget.connection().await;
@@ -165,13 +170,18 @@ impl Attempt {
         let method = parts.method.clone();
         let target = permit::target_of(&parts.uri).map_err(|(error, why)| {
             self.notes.tell(format!("a {method} request was denied: {why}"));
+            self.tell_stand_in(&method, &parts.uri);
             error
         })?;
         let deny = |why: String| {
             self.notes.tell(format!("`{method} {target}` was denied: {why}"));
             Error::HttpRequestDenied
         };
-        let grant = permit::grant_for(&self.grants, &self.step, &method, &target).map_err(deny)?;
+        let grant = permit::grant_for(&self.grants, &self.step, &method, &target);
+        let grant = grant.map_err(|why| {
+            self.tell_stand_in(&method, &target);
+            deny(why)
+        })?;
         self.budget
             .request()
             .map_err(|most| deny(format!("an attempt may send {} requests", most.0)))?;
@@ -194,6 +204,12 @@ impl Attempt {
             return Err(Error::HttpRequestHeaderSectionSize(Some(bytes)));
         }
         Ok(target)
+    }
+
+    fn tell_stand_in(&self, method: &Method, whom: &dyn std::fmt::Display) {
+        if let Some(stand_in) = self.gate.stand_in() {
+            stand_in.denied(&format!("{method} {whom}"));
+        }
     }
 
     /// A service takes two requests with one key for the same.

@@ -4,6 +4,7 @@
 use super::super::services::BoxFuture;
 use super::super::time::Time;
 use super::addresses::not_public;
+use super::stand_in::StandIn;
 use piton_core::{HttpHost, HttpScheme, HttpTarget};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -54,6 +55,7 @@ pub(in super::super) struct Gate {
     network: Arc<dyn Network>,
     lookups: Arc<Semaphore>,
     tls: Arc<ClientConfig>,
+    stand_in: Option<Arc<dyn StandIn>>,
 }
 
 /// A connection to whom a request goes.
@@ -93,7 +95,18 @@ impl Gate {
             network: network.unwrap_or_else(|| Arc::new(System)),
             lookups: Arc::new(Semaphore::new(LOOKUPS_MAX)),
             tls: Arc::new(tls),
+            stand_in: None,
         })
+    }
+
+    /// The same, with somebody who answers in place of everybody beyond it.
+    pub(in super::super) fn behind(self, stand_in: Option<Arc<dyn StandIn>>) -> Self {
+        Self { stand_in, ..self }
+    }
+
+    /// Who answers instead of the hosts that requests go to.
+    pub(super) fn stand_in(&self) -> Option<&dyn StandIn> {
+        self.stand_in.as_deref()
     }
 
     /// Connects to a target, one that holds no pattern.
