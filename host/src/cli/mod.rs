@@ -13,6 +13,7 @@ mod events;
 mod exit;
 mod explain;
 mod follow;
+mod granted;
 mod graph;
 mod inspect;
 mod logs;

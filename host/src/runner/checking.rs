@@ -5,13 +5,13 @@ use super::loaded::{CheckedManifest, LoadFailed, check_with_components, componen
 use super::shared::{HostFailure, Settings, make_sandbox};
 use crate::journal::Secret;
 use crate::sandbox::{
-    BoxFuture, Call, Ended, Inspection, LoadError, LogLine, MemosKept, Progress, RememberError,
-    ResolvedGrants, Sandbox, Services, digest_of,
+    BoxFuture, Call, Ended, Inspection, LoadError, LogLine, MemosKept, Program, Progress,
+    RememberError, ResolvedGrants, Sandbox, Services,
 };
 use piton_core::{IdempotencyKey, Json, Limits, Phase, RunId, Usage};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 /// A sandbox of its own, for a look.
@@ -30,6 +30,13 @@ impl Drop for Checking {
     }
 }
 
+/// A component that is ready to be tried.
+pub struct Candidate {
+    program: Arc<Program>,
+    /// What it says of itself.
+    pub inspection: Inspection,
+}
+
 /// One call to try.
 #[derive(Debug, Clone)]
 pub struct TryCall {
@@ -45,7 +52,28 @@ pub struct TryCall {
     pub grants: ResolvedGrants,
     /// How long it may take.
     pub timeout: Duration,
+    /// Which step of which run it is taken for.
+    pub part: TryPart,
 }
+
+/// The step of a run that a call is taken for, though there is no run.
+#[derive(Debug, Clone)]
+pub struct TryPart {
+    /// The run's id.
+    pub run: RunId,
+    /// Which attempt of its phase it is, from 1.
+    pub attempt: u32,
+    /// What all calls of its phase carry.
+    pub key: IdempotencyKey,
+    /// What all calls of `execute` carry.
+    pub execute_key: IdempotencyKey,
+    /// What its calls remember. Copies share it.
+    pub memos: TryMemos,
+}
+
+/// What a step remembers while it is tried.
+#[derive(Debug, Clone, Default)]
+pub struct TryMemos(Arc<Mutex<BTreeMap<String, String>>>);
 
 /// A line that a guest logged or printed, as it came.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,8 +91,37 @@ pub struct Tried {
     pub ended: Ended,
     /// All usage, remembered or not.
     pub usage: Usage,
-    /// What it remembered.
-    pub memos: BTreeMap<String, String>,
+}
+
+impl TryPart {
+    /// The first attempt of a step that nobody has called before.
+    pub fn first() -> Self {
+        let key = IdempotencyKey::from_bits(rand::random());
+        Self {
+            run: RunId::from_bits(uuid::Uuid::now_v7().as_u128()),
+            attempt: 1,
+            key,
+            execute_key: key,
+            memos: TryMemos::default(),
+        }
+    }
+}
+
+impl TryMemos {
+    /// All of them.
+    pub fn all(&self) -> BTreeMap<String, String> {
+        self.lock().clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, String>> {
+        self.0.lock().expect("no holder panics")
+    }
+
+    fn kept(&self) -> MemosKept {
+        let memos = self.lock();
+        let bytes: usize = memos.iter().map(|(key, value)| key.len() + value.len()).sum();
+        MemosKept { count: memos.len() as u64, bytes: bytes as u64 }
+    }
 }
 
 impl Checking {
@@ -100,58 +157,59 @@ impl Checking {
         self.sandbox.inspect(bytes)
     }
 
-    /// Calls a component once. `line` is told what it logs, as it comes.
+    /// Makes a component ready to be tried.
     ///
     /// # Errors
-    /// Why the component cannot be called, for people.
-    pub async fn try_call(
-        &self,
-        component: &Path,
-        call: TryCall,
-        line: impl Fn(TryLine) + Send + Sync + 'static,
-    ) -> Result<Tried, String> {
+    /// Why it cannot be called, for people.
+    pub fn load(&self, component: &Path) -> Result<Candidate, String> {
         let named = component.display().to_string();
         let (file, _) = component_file(component, &named).map_err(|refused| refused.to_string())?;
         let bytes =
             std::fs::read(&file).map_err(|error| format!("cannot read `{named}`: {error}"))?;
-        let program = self
-            .sandbox
-            .load(digest_of(&bytes), || Ok(bytes.clone()))
-            .map_err(|error| format!("`{named}` cannot be used: {error}"))?;
-        let services = Arc::new(TryServices {
-            line: Box::new(line),
-            memos: Mutex::default(),
-            usage: Mutex::new(Usage::new()),
-        });
-        let key = IdempotencyKey::from_bits(rand::random());
+        let unusable = |error: LoadError| format!("`{named}` cannot be used: {error}");
+        let inspection = self.sandbox.inspect(&bytes).map_err(unusable)?;
+        let program = self.sandbox.load(inspection.digest, || Ok(bytes)).map_err(unusable)?;
+        Ok(Candidate { program, inspection })
+    }
+
+    /// Calls a component once. `line` is told what it logs, as it comes.
+    pub async fn try_call(
+        &self,
+        candidate: &Candidate,
+        call: TryCall,
+        line: impl Fn(TryLine) + Send + Sync + 'static,
+    ) -> Tried {
+        let TryPart { run, attempt, key, execute_key, memos } = call.part;
+        let memos_kept = memos.kept();
+        let usage = Mutex::new(Usage::new());
+        let services = Arc::new(TryServices { line: Box::new(line), memos, usage });
         let call = Call {
             phase: call.phase,
-            run: RunId::from_bits(uuid::Uuid::now_v7().as_u128()),
+            run,
             step: "try".into(),
-            attempt: 1,
+            attempt,
             key,
-            execute_key: key,
+            execute_key,
             input: call.input,
             output: call.output,
             cause: None,
             time_limit: call.timeout,
             limits: call.limits,
             grants: call.grants,
-            memos_kept: MemosKept { count: 0, bytes: 0 },
+            memos_kept,
         };
         let for_guest: Arc<dyn Services> = Arc::clone(&services) as Arc<dyn Services>;
-        let ended = self.sandbox.call(&program, call, for_guest).await;
+        let ended = self.sandbox.call(&candidate.program, call, for_guest).await;
         let mut usage = services.usage.lock().expect("no holder panics").clone();
         usage.add_all(&ended.usage);
-        let memos = services.memos.lock().expect("no holder panics").clone();
-        Ok(Tried { ended, usage, memos })
+        Tried { ended, usage }
     }
 }
 
-/// Serves a guest that is tried: memos last as long as the call.
+/// Serves a guest that is tried.
 struct TryServices {
     line: Box<dyn Fn(TryLine) + Send + Sync>,
-    memos: Mutex<BTreeMap<String, String>>,
+    memos: TryMemos,
     usage: Mutex<Usage>,
 }
 
@@ -167,7 +225,7 @@ impl Services for TryServices {
     fn progress(&self, _: Progress<'_>) {}
 
     fn recall(&self, key: &str) -> Option<String> {
-        self.memos.lock().expect("no holder panics").get(key).cloned()
+        self.memos.lock().get(key).cloned()
     }
 
     fn remember(
@@ -177,8 +235,7 @@ impl Services for TryServices {
         usage: Usage,
     ) -> BoxFuture<'_, Result<String, RememberError>> {
         self.usage.lock().expect("no holder panics").add_all(&usage);
-        let mut memos = self.memos.lock().expect("no holder panics");
-        let kept = memos.entry(key).or_insert(value).clone();
+        let kept = self.memos.lock().entry(key).or_insert(value).clone();
         Box::pin(std::future::ready(Ok(kept)))
     }
 }

@@ -16,7 +16,7 @@ mod shared;
 mod socket;
 mod update;
 
-pub use checking::{Checking, Tried, TryCall, TryLine};
+pub use checking::{Candidate, Checking, Tried, TryCall, TryLine, TryMemos, TryPart};
 pub use cost::{Cost, CostOf, Micros, Payment, PluginCost, StepCost};
 pub use document::{
     Amounts, EventDocument, FailureDocument, LogDocument, RowDocument, StepSummary, Summary,
