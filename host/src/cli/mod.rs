@@ -23,6 +23,7 @@ mod resume;
 mod run;
 mod runs;
 mod show;
+mod step_check;
 mod text;
 mod try_step;
 mod verify;
@@ -92,6 +93,8 @@ enum Command {
     Verify,
     /// Call a component once, without a run, and show what it does.
     Try(try_step::Arguments),
+    /// Hold a component against what a step has to do: repeat, undo twice, undo nothing.
+    StepCheck(step_check::Arguments),
 }
 
 /// The version, with that of the sandbox: advisories are about both.
@@ -154,5 +157,6 @@ async fn dispatch(command: Command, context: &Context) -> Result<ExitCode, Compl
         Command::Build(arguments) => build::run(&arguments, context),
         Command::Verify => verify::run(context).await,
         Command::Try(arguments) => try_step::run(arguments, context).await,
+        Command::StepCheck(arguments) => step_check::run(arguments, context).await,
     }
 }

@@ -112,6 +112,10 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<ExitC
 /// Makes the granted folders that are missing.
 fn make_folders(grants: &Grants) -> Result<(), Complaint> {
     for DirGrant { host, .. } in &grants.dirs {
+        if host.is_empty() {
+            let hint = "write `--dir out:/data`";
+            return Err(Complaint::mistake("`--dir` names no folder of this machine", hint));
+        }
         std::fs::create_dir_all(host).map_err(|error| {
             Complaint::mistake(format!("cannot make the folder `{host}`: {error}"), "")
         })?;

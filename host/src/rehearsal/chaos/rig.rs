@@ -6,15 +6,17 @@ use super::faults::FaultPlan;
 use super::fragile::Fragile;
 use super::stage::Stage;
 use crate::journal::{DataDirError, Journal, OpenError, Opened, RunRecords};
+use crate::rehearsal::folder::Folder;
 use crate::runner::{CheckedManifest, Following, Host, Prepared, SayFailed, Settings, Update};
 use crate::sandbox::Notice;
 use piton_core::{Input, Json, Pipeline, RunId, StepKind, Waiting};
 use std::collections::BTreeSet;
-use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+/// The copy of the manifest, in the rehearsal's folder.
+const MANIFEST: &str = "manifest.toml";
 /// How long a dead host may need to let go of its folder.
 const RELEASE_MAX: Duration = Duration::from_secs(20);
 
@@ -51,9 +53,9 @@ impl Rig {
         pipeline: Arc<Pipeline>,
         settings: &Settings,
     ) -> Result<Self, Failed> {
-        let folder = Folder::make()?;
-        let Copy { text, folders } = copy_of(checked, &folder.0.join("granted"))?;
-        std::fs::write(folder.manifest(), text).map_err(|error| error.to_string())?;
+        let folder = Folder::make("chaos")?;
+        let Copy { text, folders } = copy_of(checked, &folder.path().join("granted"))?;
+        std::fs::write(folder.path().join(MANIFEST), text).map_err(|error| error.to_string())?;
         let stage = Arc::new(Stage::default());
         let mut settings = settings.clone();
         settings.meddler = Some(Arc::clone(&stage) as _);
@@ -104,7 +106,7 @@ impl Rig {
     async fn open(&self) -> Result<Life, Failed> {
         let since = Instant::now();
         let mut opened = loop {
-            match Opened::or_make(&self.folder.0.join("data")) {
+            match Opened::or_make(&self.folder.path().join("data")) {
                 Ok(opened) => break opened,
                 Err(OpenError::DataDir(DataDirError::InUse { .. }))
                     if since.elapsed() < RELEASE_MAX =>
@@ -117,7 +119,7 @@ impl Rig {
         let journal = Arc::clone(&opened.journal);
         opened.journal = Arc::new(Fragile::new(Arc::clone(&journal), Arc::clone(&self.stage)));
         let host = Host::new(opened, self.settings.clone()).map_err(|error| error.to_string())?;
-        let prepared = host.prepare(&self.folder.manifest()).await;
+        let prepared = host.prepare(&self.folder.path().join(MANIFEST)).await;
         let (prepared, _) = prepared.map_err(|failed| format!("{failed:?}"))?;
         Ok(Life { host, prepared, journal })
     }
@@ -202,7 +204,7 @@ impl Rig {
     }
 
     fn empty_folders(&self) -> Result<(), Failed> {
-        let granted = self.folder.0.join("granted");
+        let granted = self.folder.path().join("granted");
         for folder in std::fs::read_dir(&granted).into_iter().flatten().flatten() {
             empty(&folder.path()).map_err(|error| error.to_string())?;
         }
@@ -224,29 +226,4 @@ fn empty(folder: &Path) -> std::io::Result<()> {
         }
     }
     Ok(())
-}
-
-/// A folder that goes with the rehearsal.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn make() -> Result<Self, Failed> {
-        let name = format!("piton-chaos-{:032x}", rand::random::<u128>());
-        let temporary = std::env::temp_dir();
-        let folder = temporary.canonicalize().unwrap_or(temporary).join(name);
-        let made = std::fs::DirBuilder::new().mode(0o700).create(&folder);
-        made.map_err(|error| format!("cannot make `{}`: {error}", folder.display()))?;
-        Ok(Self(folder))
-    }
-
-    fn manifest(&self) -> PathBuf {
-        self.0.join("manifest.toml")
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        // What is left is in the system's folder for temporary things.
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
 }

@@ -1,0 +1,235 @@
+//! What a step is put through, a scene at a time: repeated, cut, undone, asked.
+//! Looks only at how calls end, at copies of folders, and at what the server took.
+
+use super::row::Row;
+use super::scene::{Scene, Stage, told};
+use crate::sandbox::World;
+use piton_core::{End, Json, Reconciled};
+
+/// Requests of one call whose answers are lost in turn.
+const LOST_MAX: u64 = 8;
+
+/// What the first scene showed.
+pub(super) struct First {
+    pub(super) repeats: Row,
+    pub(super) whole: Option<Whole>,
+}
+
+/// An `execute` that nothing disturbed.
+#[derive(Clone, Copy)]
+pub(super) struct Whole {
+    requests: u64,
+    effects: usize,
+}
+
+/// The output of an `execute` that succeeded.
+fn output(end: &End) -> Option<&Json> {
+    match end {
+        End::Succeeded(output) => output.as_ref(),
+        _ => None,
+    }
+}
+
+fn succeeded(end: &End) -> bool {
+    matches!(end, End::Succeeded(_))
+}
+
+/// Whether two texts are the same JSON value.
+fn same(one: &Json, other: &Json) -> bool {
+    let value = |json: &Json| serde_json::from_str::<serde_json::Value>(json.as_str()).ok();
+    one == other || value(one) == value(other)
+}
+
+/// `execute` twice under one key.
+pub(super) async fn repeats(stage: &Stage<'_>) -> Result<First, String> {
+    const CHECK: &str = "repeats-by-key";
+    let scene = stage.scene()?;
+    let first = scene.execute(1).await;
+    let requests = stage.check.server.requests();
+    let before = scene.state()?;
+    let Some(wanted) = output(&first) else {
+        return Ok(First { repeats: Row::not_tried(CHECK, "`execute` failed"), whole: None });
+    };
+    let whole = Some(Whole { requests, effects: before.effects.len() });
+    let second = scene.execute(2).await;
+    let after = scene.state()?;
+    let repeats = match (output(&second), after.changed_since(&before)) {
+        (None, _) => Row::fail(CHECK, format!("attempt 2 ended as {}", told(&second))),
+        (Some(_), Some(changes)) => Row::fail(CHECK, format!("after attempt 2: {changes}")),
+        (Some(found), None) if !same(found, wanted) => {
+            Row::fail(CHECK, "attempt 2 has another output")
+        }
+        (Some(_), None) => Row::pass(CHECK, "attempt 2: the same output, and no further effect"),
+    };
+    Ok(First { repeats, whole })
+}
+
+/// `execute` again, after each of its requests has had its effect and its answer was lost.
+pub(super) async fn survives_lost_answers(
+    stage: &Stage<'_>,
+    whole: Option<Whole>,
+) -> Result<Row, String> {
+    const CHECK: &str = "survives-lost-answers";
+    let Some(whole) = whole else { return Ok(Row::not_tried(CHECK, "`execute` failed")) };
+    if whole.requests == 0 {
+        return Ok(Row::not_tried(CHECK, "`execute` sends no request"));
+    }
+    let tried = whole.requests.min(LOST_MAX);
+    for nth in 1..=tried {
+        let scene = stage.scene()?;
+        scene.execute_until(nth).await;
+        let end = scene.execute(2).await;
+        let effects = scene.state()?.effects.len();
+        let lost = format!("the answer to request {nth} was lost");
+        if !succeeded(&end) {
+            return Ok(Row::fail(CHECK, format!("{lost}, and attempt 2 ended as {}", told(&end))));
+        }
+        if effects > whole.effects {
+            let wanted = whole.effects;
+            return Ok(Row::fail(
+                CHECK,
+                format!("{lost}, and attempt 2 left {effects} effects in place of {wanted}"),
+            ));
+        }
+    }
+    let of = whole.requests;
+    Ok(Row::pass(CHECK, format!("{tried} of {of} answers lost in turn: no further effect")))
+}
+
+const UNDOES: &str = "undoes";
+const UNDOES_TWICE: &str = "undoes-twice";
+const UNDOES_UNSEEN: &str = "undoes-unseen";
+
+/// `compensate` after `execute`, once, again, and without the result.
+pub(super) async fn undoes(stage: &Stage<'_>) -> Result<[Row; 3], String> {
+    let scene = stage.scene()?;
+    let untouched = scene.state()?;
+    let executed = scene.execute(1).await;
+    let Some(output) = output(&executed) else {
+        let why = "`execute` failed";
+        return Ok([UNDOES, UNDOES_TWICE, UNDOES_UNSEEN].map(|check| Row::not_tried(check, why)));
+    };
+    let before = scene.state()?;
+    let undone = scene.compensate(1, Some(output)).await;
+    let after = scene.state()?;
+    let changed = after.changed_since(&before).is_some();
+    let undoes = if succeeded(&undone) {
+        let has_effect = before != untouched;
+        let left = after.changed_since(&untouched);
+        Row::pass(
+            UNDOES,
+            match left {
+                _ if !has_effect => "succeeded; of an effect nothing can be seen here".to_owned(),
+                Some(_) if !changed => "succeeded, and left all of the effect as it is".to_owned(),
+                Some(left) => format!("succeeded; beside what was there before: {left}"),
+                None => "succeeded; all is as before `execute`".to_owned(),
+            },
+        )
+    } else {
+        Row::fail(UNDOES, format!("`compensate` ended as {}", told(&undone)))
+    };
+    let twice = match succeeded(&undone) {
+        true => undoes_twice(&scene, output).await?,
+        false => Row::not_tried(UNDOES_TWICE, "`compensate` failed"),
+    };
+    let unseen = undoes_unseen(stage, succeeded(&undone) && changed).await?;
+    Ok([undoes, twice, unseen])
+}
+
+async fn undoes_twice(scene: &Scene<'_>, output: &Json) -> Result<Row, String> {
+    let before = scene.state()?;
+    let again = scene.compensate(2, Some(output)).await;
+    Ok(match scene.state()?.changed_since(&before) {
+        _ if !succeeded(&again) => {
+            Row::fail(UNDOES_TWICE, format!("the second `compensate` ended as {}", told(&again)))
+        }
+        Some(changes) => Row::fail(UNDOES_TWICE, format!("after the second: {changes}")),
+        None => Row::pass(UNDOES_TWICE, "the second succeeded, and changed nothing"),
+    })
+}
+
+/// The effect is there, and its result was never recorded.
+async fn undoes_unseen(stage: &Stage<'_>, does_something: bool) -> Result<Row, String> {
+    let scene = stage.scene()?;
+    if !succeeded(&scene.execute(1).await) {
+        return Ok(Row::not_tried(UNDOES_UNSEEN, "`execute` failed"));
+    }
+    let before = scene.state()?;
+    let undone = scene.compensate(1, None).await;
+    let changed = scene.state()?.changed_since(&before).is_some();
+    Ok(if !succeeded(&undone) {
+        let end = told(&undone);
+        Row::fail(UNDOES_UNSEEN, format!("without the output, `compensate` ended as {end}"))
+    } else if does_something && !changed {
+        Row::fail(UNDOES_UNSEEN, "without the output, `compensate` undid nothing")
+    } else {
+        Row::pass(UNDOES_UNSEEN, "succeeded without the output, too")
+    })
+}
+
+/// `compensate` for a call that never was.
+pub(super) async fn undoes_nothing(stage: &Stage<'_>) -> Result<Row, String> {
+    const CHECK: &str = "undoes-nothing";
+    let scene = stage.scene()?;
+    let before = scene.state()?;
+    let undone = scene.compensate(1, None).await;
+    Ok(match scene.state()?.changed_since(&before) {
+        _ if !succeeded(&undone) => {
+            let end = told(&undone);
+            Row::fail(CHECK, format!("for a call that never was, `compensate` ended as {end}"))
+        }
+        Some(changes) => Row::fail(CHECK, format!("for a call that never was: {changes}")),
+        None => Row::pass(CHECK, "for a call that never was, it succeeded and changed nothing"),
+    })
+}
+
+/// `reconcile` after `execute`, and for a call that never was.
+pub(super) async fn reconciles(stage: &Stage<'_>) -> Result<Row, String> {
+    const CHECK: &str = "reconciles";
+    if stage.check.candidate.inspection.world != Some(World::ReconcilablePlugin) {
+        return Ok(Row::not_tried(CHECK, "it does not export `reconcile`"));
+    }
+    let scene = stage.scene()?;
+    let executed = scene.execute(1).await;
+    let Some(wanted) = output(&executed) else {
+        return Ok(Row::not_tried(CHECK, "`execute` failed"));
+    };
+    let before = scene.state()?;
+    let asked = scene.reconcile().await;
+    let changed = scene.state()?.changed_since(&before);
+    let problem = match (&asked, changed) {
+        (_, Some(changes)) => Some(format!("asking changed something: {changes}")),
+        (End::Reconciled(Reconciled::Done(found)), None) if same(found, wanted) => None,
+        (End::Reconciled(Reconciled::Done(_)), None) => {
+            Some("after `execute` it is done, with another output".into())
+        }
+        (end, None) => Some(format!("after `execute` it ended as {}", told(end))),
+    };
+    if let Some(problem) = problem {
+        return Ok(Row::fail(CHECK, problem));
+    }
+    let scene = stage.scene()?;
+    let before = scene.state()?;
+    let asked = scene.reconcile().await;
+    Ok(match (&asked, scene.state()?.changed_since(&before)) {
+        (_, Some(changes)) => Row::fail(CHECK, format!("asking changed something: {changes}")),
+        (End::Reconciled(Reconciled::NotDone | Reconciled::Unknown), None) => {
+            let word = asked.word();
+            Row::pass(CHECK, format!("done with the same output; {word} for a call that never was"))
+        }
+        (end, None) => {
+            Row::fail(CHECK, format!("for a call that never was it ended as {}", told(end)))
+        }
+    })
+}
+
+/// Calls `execute` in scenes of their own until so many have succeeded, or one has failed.
+pub(super) async fn execute_until(stage: &Stage<'_>, count: usize) -> Result<(), String> {
+    loop {
+        let tally = stage.tally();
+        if tally.execute_failed.is_some() || tally.fuel.len() >= count {
+            return Ok(());
+        }
+        stage.scene()?.execute(1).await;
+    }
+}
