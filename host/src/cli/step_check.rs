@@ -26,6 +26,10 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "FILE")]
     answers: Option<PathBuf>,
 
+    /// What the step does is meant to stay: do not try to undo it.
+    #[arg(long)]
+    no_undo: bool,
+
     #[command(flatten)]
     granted: Granted,
 }
@@ -47,6 +51,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<ExitC
         grants: &grants,
         input: &input,
         is_input_given: arguments.input.is_some(),
+        is_kept: arguments.no_undo,
         timeout: arguments.granted.timeout()?,
     };
     check.check_grants().map_err(|message| Complaint::mistake(message, ""))?;

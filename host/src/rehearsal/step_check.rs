@@ -41,6 +41,8 @@ pub struct StepCheck<'a> {
     pub input: &'a Json,
     /// Whether somebody chose the input.
     pub is_input_given: bool,
+    /// Whether its effect is meant to stay, so that it need not be undone.
+    pub is_kept: bool,
     /// How long a call may take.
     pub timeout: Duration,
 }

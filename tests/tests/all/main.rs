@@ -18,4 +18,5 @@ mod money;
 mod recovery;
 mod retry;
 mod snapshots;
+mod step_check;
 mod terminal;

@@ -7,7 +7,18 @@ use piton_tests::{Chain, Home, check_snapshot};
 fn help_reads_as_before() {
     let home = Home::new();
     check_snapshot(&home, "help.txt", &home.run(&["--help"]));
-    for command in ["run", "resume", "check", "show", "runs", "events", "cancel", "settle", "try"] {
+    for command in [
+        "run",
+        "resume",
+        "check",
+        "show",
+        "runs",
+        "events",
+        "cancel",
+        "settle",
+        "try",
+        "step-check",
+    ] {
         check_snapshot(&home, &format!("help_{command}.txt"), &home.run(&[command, "--help"]));
     }
 }

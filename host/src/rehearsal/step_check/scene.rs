@@ -67,6 +67,11 @@ impl<'a> Stage<'a> {
         Ok(Scene { stage: self, folders, part, undo_key: key(), ask_key: key() })
     }
 
+    /// Whether an `execute` has failed: further ones would cost time and show nothing.
+    pub(super) fn has_failed(&self) -> bool {
+        self.lock().execute_failed.is_some()
+    }
+
     pub(super) fn tally(&self) -> Tally {
         self.lock().clone()
     }
@@ -158,7 +163,7 @@ impl State {
         for (path, digest) in &self.files {
             match before.files.get(path) {
                 None => changes.push(format!("`{path}` is new")),
-                Some(was) if was != digest => changes.push(format!("`{path}` is another")),
+                Some(was) if was != digest => changes.push(format!("`{path}` changed")),
                 Some(_) => {}
             }
         }

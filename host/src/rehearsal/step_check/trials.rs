@@ -2,12 +2,16 @@
 //! Looks only at how calls end, at copies of folders, and at what the server took.
 
 use super::row::Row;
-use super::scene::{Scene, Stage, told};
+use super::scene::{Scene, Stage, State, told};
 use crate::sandbox::World;
 use piton_core::{End, Json, Reconciled};
 
 /// Requests of one call whose answers are lost in turn.
 const LOST_MAX: u64 = 8;
+/// Why what needs an effect is not tried.
+const FAILED: &str = "`execute` failed";
+/// Why what takes an effect back is not tried.
+const KEPT: &str = "`--no-undo`: what it does is meant to stay";
 
 /// What the first scene showed.
 pub(super) struct First {
@@ -48,7 +52,7 @@ pub(super) async fn repeats(stage: &Stage<'_>) -> Result<First, String> {
     let requests = stage.check.server.requests();
     let before = scene.state()?;
     let Some(wanted) = output(&first) else {
-        return Ok(First { repeats: Row::not_tried(CHECK, "`execute` failed"), whole: None });
+        return Ok(First { repeats: Row::not_tried(CHECK, FAILED), whole: None });
     };
     let whole = Some(Whole { requests, effects: before.effects.len() });
     let second = scene.execute(2).await;
@@ -70,7 +74,7 @@ pub(super) async fn survives_lost_answers(
     whole: Option<Whole>,
 ) -> Result<Row, String> {
     const CHECK: &str = "survives-lost-answers";
-    let Some(whole) = whole else { return Ok(Row::not_tried(CHECK, "`execute` failed")) };
+    let Some(whole) = whole else { return Ok(Row::not_tried(CHECK, FAILED)) };
     if whole.requests == 0 {
         return Ok(Row::not_tried(CHECK, "`execute` sends no request"));
     }
@@ -102,38 +106,44 @@ const UNDOES_UNSEEN: &str = "undoes-unseen";
 
 /// `compensate` after `execute`, once, again, and without the result.
 pub(super) async fn undoes(stage: &Stage<'_>) -> Result<[Row; 3], String> {
+    let none = |why: &str| [UNDOES, UNDOES_TWICE, UNDOES_UNSEEN].map(|it| Row::not_tried(it, why));
+    if stage.check.is_kept {
+        return Ok(none(KEPT));
+    }
+    if stage.has_failed() {
+        return Ok(none(FAILED));
+    }
     let scene = stage.scene()?;
     let untouched = scene.state()?;
     let executed = scene.execute(1).await;
-    let Some(output) = output(&executed) else {
-        let why = "`execute` failed";
-        return Ok([UNDOES, UNDOES_TWICE, UNDOES_UNSEEN].map(|check| Row::not_tried(check, why)));
-    };
+    let Some(output) = output(&executed) else { return Ok(none(FAILED)) };
     let before = scene.state()?;
     let undone = scene.compensate(1, Some(output)).await;
     let after = scene.state()?;
-    let changed = after.changed_since(&before).is_some();
-    let undoes = if succeeded(&undone) {
-        let has_effect = before != untouched;
-        let left = after.changed_since(&untouched);
-        Row::pass(
-            UNDOES,
-            match left {
-                _ if !has_effect => "succeeded; of an effect nothing can be seen here".to_owned(),
-                Some(_) if !changed => "succeeded, and left all of the effect as it is".to_owned(),
-                Some(left) => format!("succeeded; beside what was there before: {left}"),
-                None => "succeeded; all is as before `execute`".to_owned(),
-            },
-        )
-    } else {
-        Row::fail(UNDOES, format!("`compensate` ended as {}", told(&undone)))
+    let undoes = row_of_undo(&undone, [&untouched, &before, &after]);
+    if !succeeded(&undone) {
+        let why = "`compensate` failed";
+        return Ok([undoes, Row::not_tried(UNDOES_TWICE, why), undoes_unseen(stage, false).await?]);
+    }
+    let twice = undoes_twice(&scene, output).await?;
+    Ok([undoes, twice, undoes_unseen(stage, before != after).await?])
+}
+
+/// Judges an undo by what was outside before the effect, after it, and after the undo.
+fn row_of_undo(undone: &End, [untouched, before, after]: [&State; 3]) -> Row {
+    if !succeeded(undone) {
+        return Row::fail(UNDOES, format!("`compensate` ended as {}", told(undone)));
+    }
+    let Some(effect) = before.changed_since(untouched) else {
+        return Row::pass(UNDOES, "succeeded; `execute` had no effect that can be seen here");
     };
-    let twice = match succeeded(&undone) {
-        true => undoes_twice(&scene, output).await?,
-        false => Row::not_tried(UNDOES_TWICE, "`compensate` failed"),
-    };
-    let unseen = undoes_unseen(stage, succeeded(&undone) && changed).await?;
-    Ok([undoes, twice, unseen])
+    match after.changed_since(before) {
+        Some(undone) => Row::pass(UNDOES, format!("succeeded: {undone}")),
+        None => {
+            let hint = "if that is meant, check it with `--no-undo`";
+            Row::fail(UNDOES, format!("`compensate` undid nothing: {effect}; {hint}"))
+        }
+    }
 }
 
 async fn undoes_twice(scene: &Scene<'_>, output: &Json) -> Result<Row, String> {
@@ -152,7 +162,7 @@ async fn undoes_twice(scene: &Scene<'_>, output: &Json) -> Result<Row, String> {
 async fn undoes_unseen(stage: &Stage<'_>, does_something: bool) -> Result<Row, String> {
     let scene = stage.scene()?;
     if !succeeded(&scene.execute(1).await) {
-        return Ok(Row::not_tried(UNDOES_UNSEEN, "`execute` failed"));
+        return Ok(Row::not_tried(UNDOES_UNSEEN, FAILED));
     }
     let before = scene.state()?;
     let undone = scene.compensate(1, None).await;
@@ -170,6 +180,9 @@ async fn undoes_unseen(stage: &Stage<'_>, does_something: bool) -> Result<Row, S
 /// `compensate` for a call that never was.
 pub(super) async fn undoes_nothing(stage: &Stage<'_>) -> Result<Row, String> {
     const CHECK: &str = "undoes-nothing";
+    if stage.check.is_kept {
+        return Ok(Row::not_tried(CHECK, KEPT));
+    }
     let scene = stage.scene()?;
     let before = scene.state()?;
     let undone = scene.compensate(1, None).await;
@@ -189,11 +202,12 @@ pub(super) async fn reconciles(stage: &Stage<'_>) -> Result<Row, String> {
     if stage.check.candidate.inspection.world != Some(World::ReconcilablePlugin) {
         return Ok(Row::not_tried(CHECK, "it does not export `reconcile`"));
     }
+    if stage.has_failed() {
+        return Ok(Row::not_tried(CHECK, FAILED));
+    }
     let scene = stage.scene()?;
     let executed = scene.execute(1).await;
-    let Some(wanted) = output(&executed) else {
-        return Ok(Row::not_tried(CHECK, "`execute` failed"));
-    };
+    let Some(wanted) = output(&executed) else { return Ok(Row::not_tried(CHECK, FAILED)) };
     let before = scene.state()?;
     let asked = scene.reconcile().await;
     let changed = scene.state()?.changed_since(&before);
@@ -203,7 +217,7 @@ pub(super) async fn reconciles(stage: &Stage<'_>) -> Result<Row, String> {
         (End::Reconciled(Reconciled::Done(_)), None) => {
             Some("after `execute` it is done, with another output".into())
         }
-        (end, None) => Some(format!("after `execute` it ended as {}", told(end))),
+        (end, None) => Some(format!("after `execute` it answered {}", told(end))),
     };
     if let Some(problem) = problem {
         return Ok(Row::fail(CHECK, problem));
@@ -218,7 +232,7 @@ pub(super) async fn reconciles(stage: &Stage<'_>) -> Result<Row, String> {
             Row::pass(CHECK, format!("done with the same output; {word} for a call that never was"))
         }
         (end, None) => {
-            Row::fail(CHECK, format!("for a call that never was it ended as {}", told(end)))
+            Row::fail(CHECK, format!("for a call that never was it answered {}", told(end)))
         }
     })
 }

@@ -89,6 +89,7 @@ struct Rig {
     limits: HttpLimits,
     time: Duration,
     roots: Option<RootCertStore>,
+    stand_in: Option<Arc<dyn StandIn>>,
 }
 
 fn target(text: &str) -> HttpTarget {
@@ -110,6 +111,7 @@ impl Rig {
             limits: HttpLimits::default(),
             time: LONG,
             roots: None,
+            stand_in: None,
         }
     }
 
@@ -146,6 +148,7 @@ impl Rig {
         };
         let network: Arc<dyn Network> = self.network.clone();
         let gate = Gate::new(Some(network), self.roots.take()).expect("TLS should be set up");
+        let gate = gate.behind(self.stand_in.take());
         let time = Arc::new(Time::start(self.time, None));
         Outgoing::new(&call, std::mem::take(&mut self.secrets), time, logs, Arc::new(gate))
     }
@@ -450,4 +453,55 @@ async fn a_grant_of_an_address_is_not_one_of_its_names() {
     });
     let denied = send(&mut rig.attempt(), request("GET", "http://inside.example/", "")).await;
     assert!(matches!(denied, Err(Error::HttpRequestDenied)));
+}
+
+/// Keeps what it is asked and told, and answers with that.
+#[derive(Default)]
+struct Parrot {
+    asked: Mutex<Vec<Sent>>,
+    denied: Mutex<Vec<String>>,
+}
+
+impl StandIn for Parrot {
+    fn answer(&self, sent: Sent) -> BoxFuture<'_, Answered> {
+        let body = sent.body.clone();
+        self.asked.lock().expect("no test panics here").push(sent);
+        let headers = vec![("x-parrot".into(), "yes".into())];
+        Box::pin(std::future::ready(Answered { status: 201, headers, body }))
+    }
+
+    fn denied(&self, what: &str) {
+        self.denied.lock().expect("no test panics here").push(what.into());
+    }
+}
+
+#[tokio::test]
+async fn a_stand_in_answers_what_is_granted_and_hears_of_the_rest() {
+    let parrot = Arc::new(Parrot::default());
+    let mut rig = Rig::new(&["https://api.example"]);
+    rig.limits.request_bytes = 10;
+    rig.stand_in = Some(parrot.clone());
+    let mut outgoing = rig.attempt();
+    let sent = send(&mut outgoing, request("POST", "https://api.example/a?b", "hello")).await;
+    let answer = sent.expect("it should be answered");
+    assert_eq!(
+        (answer.status().as_u16(), &answer.headers()["x-parrot"]),
+        (201, &"yes".parse().expect("it should be a value"))
+    );
+    assert_eq!(read(answer).await.expect("it should be whole"), "hello");
+    let expected = Sent {
+        method: "POST".into(),
+        url: "https://api.example/a?b".into(),
+        key: Some(IdempotencyKey::from_bits(2).to_string()),
+        body: b"hello".to_vec(),
+    };
+    // Nothing that the limits or grants refuse gets that far.
+    let large = send(&mut outgoing, request("POST", "https://api.example/a", "too large")).await;
+    assert!(matches!(large, Err(Error::HttpRequestBodySize(_))));
+    let denied = send(&mut outgoing, request("GET", "https://other.example/a", "")).await;
+    assert!(matches!(denied, Err(Error::HttpRequestDenied)));
+    assert_eq!(*parrot.asked.lock().expect("no test panics here"), [expected]);
+    let told = parrot.denied.lock().expect("no test panics here").clone();
+    assert_eq!(told, ["GET https://other.example"]);
+    assert_eq!(rig.dialled(), Vec::<String>::new());
 }

@@ -1,0 +1,188 @@
+//! Owns the step that is careful but for one thing, which its input names: for trying who notices.
+//! Never commits two sins at once.
+//!
+//! Without a sin it charges by `POST https://api.example/charges`, with its key in the body, and keeps a
+//! receipt in `/data/KEY`; it undoes both by that key, and looks the charge up by it. Input:
+//! `{ "sin": "…" }`. Output: `{ "charge": KEY }`.
+//!
+//! | `sin` | what it does |
+//! | --- | --- |
+//! | `none` | nothing wrong |
+//! | `new-receipt` | each call of `execute` keeps another receipt |
+//! | `other-body` | each attempt sends another body under the same key |
+//! | `late-note` | it charges under a key that it draws, and notes it only once it has the answer |
+//! | `no-undo` | `compensate` does nothing |
+//! | `undo-once` | a second `compensate` fails |
+//! | `needs-output` | `compensate` does nothing without an output |
+//! | `needs-effect` | `compensate` fails where there is nothing to undo |
+//! | `forgets` | `reconcile` has never heard of any call |
+//! | `remembers-all` | `reconcile` takes every call for done |
+//! | `phones-home` | it sends a request to a host that nobody granted |
+//! | `never-ends` | `execute` never returns |
+//! | `uneven` | `execute` works as long as chance will have it |
+
+use std::collections::hash_map::RandomState;
+use std::fs;
+use std::hash::BuildHasher;
+use std::hint::black_box;
+use std::io::ErrorKind;
+
+use piton_step::http::Request;
+use piton_step::{Context, Failure, Outcome, Reconcile, Step, memo};
+use serde::{Deserialize, Serialize};
+
+const CHARGES: &str = "https://api.example/charges";
+
+#[derive(Deserialize)]
+struct Input {
+    sin: Sin,
+}
+
+#[derive(Clone, Copy, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+enum Sin {
+    None,
+    NewReceipt,
+    OtherBody,
+    LateNote,
+    NoUndo,
+    UndoOnce,
+    NeedsOutput,
+    NeedsEffect,
+    Forgets,
+    RemembersAll,
+    PhonesHome,
+    NeverEnds,
+    Uneven,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Output {
+    charge: String,
+}
+
+struct Careless;
+
+impl Step for Careless {
+    type Input = Input;
+    type Output = Output;
+
+    fn execute(ctx: &Context, Input { sin }: Input) -> Result<Output, Failure> {
+        match sin {
+            Sin::LateNote => charge_under_a_key_of_its_own(ctx)?,
+            Sin::OtherBody => charge(ctx, &format!("attempt {}", ctx.attempt))?,
+            _ => charge(ctx, "charge")?,
+        }
+        let more = if sin == Sin::NewReceipt { chance().to_string() } else { String::new() };
+        fs::write(format!("{}{more}", receipt(&ctx.execute_key)), "paid")?;
+        match sin {
+            Sin::PhonesHome => drop(Request::new("GET", "https://home.example/").send()),
+            Sin::NeverEnds => loop {
+                black_box(());
+            },
+            Sin::Uneven => work(chance()),
+            _ => {}
+        }
+        Ok(Output { charge: ctx.execute_key.clone() })
+    }
+
+    fn compensate(
+        ctx: &Context,
+        Input { sin }: Input,
+        output: Option<Output>,
+        _: Option<Failure>,
+    ) -> Result<(), Failure> {
+        if sin == Sin::NoUndo || (sin == Sin::NeedsOutput && output.is_none()) {
+            return Ok(());
+        }
+        let is_charged = refund(ctx)?;
+        tear_receipts(ctx)?;
+        let insists = match sin {
+            Sin::UndoOnce => output.is_some(),
+            Sin::NeedsEffect => output.is_none(),
+            _ => false,
+        };
+        if insists && !is_charged {
+            return Err(Failure::permanent("no-charge", "there is nothing to undo"));
+        }
+        Ok(())
+    }
+}
+
+impl Reconcile for Careless {
+    fn reconcile(ctx: &Context, Input { sin }: Input) -> Result<Outcome<Output>, Failure> {
+        let is_charged = match sin {
+            Sin::Forgets => false,
+            Sin::RemembersAll => true,
+            _ => found(Request::new("GET", charge_of(ctx)))?,
+        };
+        let output = Output { charge: ctx.execute_key.clone() };
+        Ok(if is_charged { Outcome::Done(output) } else { Outcome::NotDone })
+    }
+}
+
+fn charge(ctx: &Context, what: &str) -> Result<(), Failure> {
+    let body = format!("{what} for {}", ctx.execute_key);
+    Request::new("POST", CHARGES).body(body).send().map(drop)
+}
+
+fn charge_under_a_key_of_its_own(ctx: &Context) -> Result<(), Failure> {
+    if memo::recall::<bool>("charged")?.is_none() {
+        let key = format!("{:032x}", chance());
+        let request = Request::new("POST", CHARGES).header("idempotency-key", key);
+        request.body(ctx.execute_key.clone()).send()?;
+        memo::remember("charged", &true)?;
+    }
+    Ok(())
+}
+
+/// Whether there was a charge.
+fn refund(ctx: &Context) -> Result<bool, Failure> {
+    found(Request::new("DELETE", charge_of(ctx)))
+}
+
+fn charge_of(ctx: &Context) -> String {
+    format!("{CHARGES}/{}", ctx.execute_key)
+}
+
+fn found(request: Request) -> Result<bool, Failure> {
+    let answer = request.send_for_any_status()?;
+    if answer.status == 404 {
+        return Ok(false);
+    }
+    answer.success().map(|_| true)
+}
+
+fn receipt(key: &str) -> String {
+    format!("/data/{key}")
+}
+
+fn tear_receipts(ctx: &Context) -> Result<(), Failure> {
+    for entry in fs::read_dir("/data")? {
+        let entry = entry?;
+        if entry.file_name().to_string_lossy().starts_with(&ctx.execute_key) {
+            match fs::remove_file(entry.path()) {
+                Err(error) if error.kind() != ErrorKind::NotFound => return Err(error.into()),
+                _ => {}
+            }
+        }
+    }
+    Ok(())
+}
+
+fn chance() -> u64 {
+    RandomState::new().hash_one(())
+}
+
+/// Twice as long, or half, or a thousand times: two calls are hardly ever alike.
+fn work(chance: u64) {
+    let mut rounds = 20_000_u64;
+    for _ in 0..chance % 24 {
+        rounds = rounds * 7 / 5;
+    }
+    for round in 0..rounds {
+        black_box(round);
+    }
+}
+
+piton_step::export_reconcilable!(Careless);
