@@ -13,6 +13,10 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 #[derive(clap::Args)]
+#[command(
+    after_help = "Folders are copied, and a made-up server stands in for every host: nothing that \
+                        the step does leaves this machine, or stays on it."
+)]
 pub(crate) struct Arguments {
     /// The component: a `.wasm` file, or the folder of a step that was built.
     component: PathBuf,
@@ -55,7 +59,11 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<ExitC
         timeout: arguments.granted.timeout()?,
     };
     check.check_grants().map_err(|message| Complaint::mistake(message, ""))?;
-    let report = check.check().await.map_err(Complaint::of_host)?;
+    let report = tokio::select! {
+        report = check.check() => report.map_err(Complaint::of_host)?,
+        // Copies of folders go with what holds them, and not by a signal's default.
+        _ = tokio::signal::ctrl_c() => return Err(Complaint::of_host("stopped by Ctrl-C")),
+    };
     if context.globals.json {
         print_json(&report);
     } else {

@@ -1,5 +1,5 @@
 //! Holds one component against what the contract asks of a step, by calling it: repeated, undone twice,
-//! undone where nothing ever happened, with answers lost on the way.
+//! undone where nothing ever happened, and cut off on the way.
 //!
 //! Folders are copies, and a made-up [`Server`] stands in for every host: nothing leaves the machine,
 //! and nothing that anybody uses is touched. Never says that a step is good: only what was tried.
@@ -64,7 +64,7 @@ impl StepCheck<'_> {
         let stage = Stage::new(self);
         let first = trials::repeats(&stage).await?;
         let mut checks = vec![first.repeats];
-        checks.push(trials::survives_lost_answers(&stage, first.whole).await?);
+        checks.push(trials::survives_cuts(&stage, first.whole).await?);
         checks.extend(trials::undoes(&stage).await?);
         checks.push(trials::undoes_nothing(&stage).await?);
         checks.push(trials::reconciles(&stage).await?);

@@ -140,7 +140,7 @@ mod tests {
     #[test]
     fn a_mistake_is_told_with_its_place() {
         for (text, expected) in [
-            ("{", "EOF"),
+            ("[", "EOF"),
             (r#"[{"url": "u", "status": 99}]"#, "answer 1: 99 is no status"),
             (r#"[{"url": "u"}, {"url": "u", "headers": {"a b": ""}}]"#, "answer 2: `a b: `"),
             (r#"[{"url": "u", "stauts": 200}]"#, "unknown field `stauts`"),

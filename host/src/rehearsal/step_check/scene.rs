@@ -4,7 +4,7 @@
 
 use super::StepCheck;
 use super::folders::{Files, Folders};
-use super::server::Effect;
+use super::server::{Cut, Effect};
 use crate::runner::{TryCall, TryMemos, TryPart};
 use crate::sandbox::{Ended, inert};
 use piton_core::{End, HostEnd, IdempotencyKey, Json, Limits, Phase};
@@ -110,13 +110,13 @@ impl Scene<'_> {
         self.call(Phase::Reconcile, 1, None).await
     }
 
-    /// Calls `execute`, and leaves it when the answer to its `nth` request should come.
-    pub(super) async fn execute_until(&self, nth: u64) {
+    /// Calls `execute`, and cuts it off, as a crash of the host would.
+    pub(super) async fn execute_until(&self, cut: Cut) {
         let StepCheck { checking, candidate, server, .. } = self.stage.check;
-        server.enter(Phase::Execute, Some(nth));
+        server.enter(Phase::Execute, Some(cut));
         let call = self.call_of(Phase::Execute, 1, None);
         tokio::select! {
-            () = server.lost() => {}
+            () = server.is_cut() => {}
             _ = checking.try_call(candidate, call, |_| ()) => {}
         }
     }
@@ -162,13 +162,13 @@ impl State {
         let mut changes = Vec::new();
         for (path, digest) in &self.files {
             match before.files.get(path) {
-                None => changes.push(format!("`{path}` is new")),
-                Some(was) if was != digest => changes.push(format!("`{path}` changed")),
+                None => changes.push(format!("`{}` is new", shown(path))),
+                Some(was) if was != digest => changes.push(format!("`{}` changed", shown(path))),
                 Some(_) => {}
             }
         }
         let gone = before.files.keys().filter(|path| !self.files.contains_key(*path));
-        changes.extend(gone.map(|path| format!("`{path}` is gone")));
+        changes.extend(gone.map(|path| format!("`{}` is gone", shown(path))));
         let more = self.effects.difference(&before.effects);
         changes.extend(
             more.map(|effect| {
@@ -204,4 +204,42 @@ pub(super) fn shown(text: &str) -> String {
         shown.push('…');
     }
     inert(&shown).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sandbox::digest_of;
+
+    fn state(files: &[(&str, &str)]) -> State {
+        let files =
+            files.iter().map(|(path, text)| ((*path).to_owned(), digest_of(text.as_bytes())));
+        State { files: files.collect(), effects: BTreeSet::new() }
+    }
+
+    #[test]
+    fn changes_are_told_by_name_and_not_all_of_them() {
+        let before = state(&[("/data/a", "1"), ("/data/b", "1")]);
+        let check = |files: &[(&str, &str)], expected: Option<&str>| {
+            assert_eq!(state(files).changed_since(&before).as_deref(), expected);
+        };
+        check(&[("/data/a", "1"), ("/data/b", "1")], None);
+        check(&[("/data/a", "2"), ("/data/b", "1")], Some("`/data/a` changed"));
+        check(
+            &[("/data/b", "1"), ("/data/c\n", "1")],
+            Some("`/data/c\\n` is new, `/data/a` is gone"),
+        );
+        check(
+            &[("/data/c", "1"), ("/data/d", "1")],
+            Some("`/data/c` is new, `/data/d` is new, and 2 more"),
+        );
+    }
+
+    #[test]
+    fn a_strangers_words_stay_on_one_line() {
+        let end = End::Host(HostEnd::Trapped, format!("a\nb{}", "c".repeat(1_000)));
+        let told = told(&end);
+        assert!(told.starts_with("trapped: a\\nbcc") && told.ends_with("cc…"), "{told}");
+        assert!(told.chars().count() < 200, "{told}");
+    }
 }

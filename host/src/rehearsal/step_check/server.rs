@@ -6,6 +6,7 @@ use super::answers::Answers;
 use crate::sandbox::{Answered, BoxFuture, Sent, StandIn, digest_of};
 use piton_core::{Digest, Phase};
 use std::collections::BTreeSet;
+use std::fmt;
 use std::sync::{Mutex, MutexGuard};
 use tokio::sync::Notify;
 
@@ -13,7 +14,25 @@ use tokio::sync::Notify;
 pub struct Server {
     answers: Answers,
     world: Mutex<World>,
-    cut: Notify,
+    is_cut: Notify,
+}
+
+/// Where a call is cut off: at one of its requests, counted from 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Cut {
+    /// The request is lost.
+    Before(u64),
+    /// The request has its effect, and the answer is lost.
+    After(u64),
+}
+
+impl fmt::Display for Cut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Before(nth) => write!(f, "before request {nth} arrived"),
+            Self::After(nth) => write!(f, "before the answer to request {nth} arrived"),
+        }
+    }
 }
 
 struct World {
@@ -28,8 +47,8 @@ struct World {
     gone: BTreeSet<String>,
     /// Requests of the call that is under way.
     requests: u64,
-    /// The request whose answer is lost, counted from 1.
-    cut_at: Option<u64>,
+    /// Where the call is cut off.
+    cut: Option<Cut>,
     /// All that was heard in all scenes.
     heard: Heard,
 }
@@ -76,10 +95,10 @@ impl Server {
             has_key: false,
             gone: BTreeSet::new(),
             requests: 0,
-            cut_at: None,
+            cut: None,
             heard: Heard::default(),
         };
-        Self { answers, world: Mutex::new(world), cut: Notify::new() }
+        Self { answers, world: Mutex::new(world), is_cut: Notify::new() }
     }
 
     /// Forgets what it took: the next calls are of another step.
@@ -91,17 +110,17 @@ impl Server {
         world.has_key = false;
     }
 
-    /// The next requests are of a call of this phase; the answer to one of them may be lost.
-    pub(super) fn enter(&self, phase: Phase, cut_at: Option<u64>) {
+    /// The next requests are of a call of this phase, which may be cut off at one of them.
+    pub(super) fn enter(&self, phase: Phase, cut: Option<Cut>) {
         let mut world = self.lock();
         world.phase = phase;
         world.requests = 0;
-        world.cut_at = cut_at;
+        world.cut = cut;
     }
 
-    /// Waits until an answer is lost.
-    pub(super) async fn lost(&self) {
-        self.cut.notified().await;
+    /// Waits until the call is to be cut off.
+    pub(super) async fn is_cut(&self) {
+        self.is_cut.notified().await;
     }
 
     /// How many requests the last call has sent.
@@ -125,6 +144,18 @@ impl Server {
 }
 
 impl World {
+    /// The answer; none where the call is cut off here.
+    fn hear(&mut self, sent: &Sent, answers: &Answers) -> Option<Answered> {
+        self.requests += 1;
+        self.heard.requests += 1;
+        self.heard.hosts.insert(host_of(&sent.url).to_owned());
+        if self.cut == Some(Cut::Before(self.requests)) {
+            return None;
+        }
+        let answer = self.answer(sent, answers);
+        (self.cut != Some(Cut::After(self.requests))).then_some(answer)
+    }
+
     fn answer(&mut self, sent: &Sent, answers: &Answers) -> Answered {
         let changes = matches!(sent.method.as_str(), "POST" | "PUT" | "PATCH" | "DELETE");
         let deletes = sent.method == "DELETE";
@@ -189,19 +220,14 @@ fn not_found() -> Answered {
 impl StandIn for Server {
     fn answer(&self, sent: Sent) -> BoxFuture<'_, Answered> {
         Box::pin(async move {
-            let (answer, is_lost) = {
-                let mut world = self.lock();
-                world.requests += 1;
-                world.heard.requests += 1;
-                world.heard.hosts.insert(host_of(&sent.url).to_owned());
-                let is_lost = world.cut_at == Some(world.requests);
-                (world.answer(&sent, &self.answers), is_lost)
-            };
-            if is_lost {
-                self.cut.notify_one();
-                std::future::pending::<()>().await;
+            let answer = self.lock().hear(&sent, &self.answers);
+            match answer {
+                Some(answer) => answer,
+                None => {
+                    self.is_cut.notify_one();
+                    std::future::pending().await
+                }
             }
-            answer
         })
     }
 

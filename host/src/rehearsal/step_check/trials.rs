@@ -3,11 +3,12 @@
 
 use super::row::Row;
 use super::scene::{Scene, Stage, State, told};
+use super::server::Cut;
 use crate::sandbox::World;
 use piton_core::{End, Json, Reconciled};
 
-/// Requests of one call whose answers are lost in turn.
-const LOST_MAX: u64 = 8;
+/// Requests of one call at which it is cut off in turn.
+const CUT_MAX: u64 = 8;
 /// Why what needs an effect is not tried.
 const FAILED: &str = "`execute` failed";
 /// Why what takes an effect back is not tried.
@@ -68,36 +69,36 @@ pub(super) async fn repeats(stage: &Stage<'_>) -> Result<First, String> {
     Ok(First { repeats, whole })
 }
 
-/// `execute` again, after each of its requests has had its effect and its answer was lost.
-pub(super) async fn survives_lost_answers(
-    stage: &Stage<'_>,
-    whole: Option<Whole>,
-) -> Result<Row, String> {
-    const CHECK: &str = "survives-lost-answers";
+/// `execute` again, after it was cut off before and after each of its requests had its effect.
+pub(super) async fn survives_cuts(stage: &Stage<'_>, whole: Option<Whole>) -> Result<Row, String> {
+    const CHECK: &str = "survives-cuts";
     let Some(whole) = whole else { return Ok(Row::not_tried(CHECK, FAILED)) };
     if whole.requests == 0 {
         return Ok(Row::not_tried(CHECK, "`execute` sends no request"));
     }
-    let tried = whole.requests.min(LOST_MAX);
-    for nth in 1..=tried {
+    let tried = whole.requests.min(CUT_MAX);
+    for cut in (1..=tried).flat_map(|nth| [Cut::Before(nth), Cut::After(nth)]) {
         let scene = stage.scene()?;
-        scene.execute_until(nth).await;
+        scene.execute_until(cut).await;
         let end = scene.execute(2).await;
-        let effects = scene.state()?.effects.len();
-        let lost = format!("the answer to request {nth} was lost");
+        let (found, wanted) = (scene.state()?.effects.len(), whole.effects);
         if !succeeded(&end) {
-            return Ok(Row::fail(CHECK, format!("{lost}, and attempt 2 ended as {}", told(&end))));
+            let end = told(&end);
+            return Ok(Row::fail(CHECK, format!("cut {cut}, attempt 2 ended as {end}")));
         }
-        if effects > whole.effects {
-            let wanted = whole.effects;
+        if found != wanted {
+            let effects = if found == 1 { "effect" } else { "effects" };
             return Ok(Row::fail(
                 CHECK,
-                format!("{lost}, and attempt 2 left {effects} effects in place of {wanted}"),
+                format!("cut {cut}, attempt 2 left {found} {effects} in place of {wanted}"),
             ));
         }
     }
     let of = whole.requests;
-    Ok(Row::pass(CHECK, format!("{tried} of {of} answers lost in turn: no further effect")))
+    let told = format!(
+        "cut off at {tried} of {of} requests, before it and after: attempt 2 made it whole"
+    );
+    Ok(Row::pass(CHECK, told))
 }
 
 const UNDOES: &str = "undoes";

@@ -10,6 +10,7 @@
 //! | `none` | nothing wrong |
 //! | `new-receipt` | each call of `execute` keeps another receipt |
 //! | `other-body` | each attempt sends another body under the same key |
+//! | `early-note` | it notes that it has charged before it charges |
 //! | `late-note` | it charges under a key that it draws, and notes it only once it has the answer |
 //! | `no-undo` | `compensate` does nothing |
 //! | `undo-once` | a second `compensate` fails |
@@ -44,6 +45,7 @@ enum Sin {
     None,
     NewReceipt,
     OtherBody,
+    EarlyNote,
     LateNote,
     NoUndo,
     UndoOnce,
@@ -69,6 +71,12 @@ impl Step for Careless {
 
     fn execute(ctx: &Context, Input { sin }: Input) -> Result<Output, Failure> {
         match sin {
+            Sin::EarlyNote => {
+                if memo::recall::<bool>("charged")?.is_none() {
+                    memo::remember("charged", &true)?;
+                    charge(ctx, "charge")?;
+                }
+            }
             Sin::LateNote => charge_under_a_key_of_its_own(ctx)?,
             Sin::OtherBody => charge(ctx, &format!("attempt {}", ctx.attempt))?,
             _ => charge(ctx, "charge")?,
