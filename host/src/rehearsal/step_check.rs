@@ -62,10 +62,11 @@ impl StepCheck<'_> {
     /// Why it cannot go on, for people. What the step does wrong is no error.
     pub async fn check(&self) -> Result<Report, String> {
         let stage = Stage::new(self);
-        let first = trials::repeats(&stage).await?;
-        let mut checks = vec![first.repeats];
-        checks.push(trials::survives_cuts(&stage, first.whole).await?);
-        checks.extend(trials::undoes(&stage).await?);
+        let (repeats, executed) = trials::repeats(&stage).await?;
+        let (undoes, undone) = trials::undoes(&stage).await?;
+        let mut checks = vec![repeats];
+        checks.push(trials::survives_cuts(&stage, executed, undone).await?);
+        checks.extend(undoes);
         checks.push(trials::undoes_nothing(&stage).await?);
         checks.push(trials::reconciles(&stage).await?);
         trials::execute_until(&stage, EXECUTES).await?;

@@ -100,6 +100,7 @@ fn a_second_execute_with_more_effect_is_found() {
 fn a_note_on_the_wrong_side_of_the_effect_is_found() {
     check_sin("early-note", &["survives-cuts"]);
     check_sin("late-note", &["survives-cuts"]);
+    check_sin("late-undo-note", &["survives-cuts"]);
 }
 
 #[test]
@@ -110,7 +111,8 @@ fn an_undo_that_undoes_nothing_is_found() {
 
 #[test]
 fn an_undo_that_works_once_is_found() {
-    check_sin("undo-once", &["undoes-twice"]);
+    check_sin("new-refund", &["undoes-twice"]);
+    check_sin("undo-once", &["survives-cuts", "undoes-twice"]);
 }
 
 #[test]

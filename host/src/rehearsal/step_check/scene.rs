@@ -110,11 +110,11 @@ impl Scene<'_> {
         self.call(Phase::Reconcile, 1, None).await
     }
 
-    /// Calls `execute`, and cuts it off, as a crash of the host would.
-    pub(super) async fn execute_until(&self, cut: Cut) {
+    /// Makes the first call of a phase, and cuts it off, as a crash of the host would.
+    pub(super) async fn cut_off(&self, phase: Phase, cut: Cut, output: Option<&Json>) {
         let StepCheck { checking, candidate, server, .. } = self.stage.check;
-        server.enter(Phase::Execute, Some(cut));
-        let call = self.call_of(Phase::Execute, 1, None);
+        server.enter(phase, Some(cut));
+        let call = self.call_of(phase, 1, output);
         tokio::select! {
             () = server.is_cut() => {}
             _ = checking.try_call(candidate, call, |_| ()) => {}
@@ -127,7 +127,7 @@ impl Scene<'_> {
         Ok(State { files, effects: self.stage.check.server.effects() })
     }
 
-    async fn call(&self, phase: Phase, attempt: u32, output: Option<&Json>) -> End {
+    pub(super) async fn call(&self, phase: Phase, attempt: u32, output: Option<&Json>) -> End {
         let StepCheck { checking, candidate, server, .. } = self.stage.check;
         server.enter(phase, None);
         let call = self.call_of(phase, attempt, output);

@@ -5,7 +5,7 @@ use super::row::Row;
 use super::scene::{Scene, Stage, State, told};
 use super::server::Cut;
 use crate::sandbox::World;
-use piton_core::{End, Json, Reconciled};
+use piton_core::{End, Json, Phase, Reconciled};
 
 /// Requests of one call at which it is cut off in turn.
 const CUT_MAX: u64 = 8;
@@ -14,16 +14,11 @@ const FAILED: &str = "`execute` failed";
 /// Why what takes an effect back is not tried.
 const KEPT: &str = "`--no-undo`: what it does is meant to stay";
 
-/// What the first scene showed.
-pub(super) struct First {
-    pub(super) repeats: Row,
-    pub(super) whole: Option<Whole>,
-}
-
-/// An `execute` that nothing disturbed.
+/// A call that nothing disturbed.
 #[derive(Clone, Copy)]
 pub(super) struct Whole {
     requests: u64,
+    /// What the server had taken after it.
     effects: usize,
 }
 
@@ -45,15 +40,15 @@ fn same(one: &Json, other: &Json) -> bool {
     one == other || value(one) == value(other)
 }
 
-/// `execute` twice under one key.
-pub(super) async fn repeats(stage: &Stage<'_>) -> Result<First, String> {
+/// `execute` twice under one key, and what the first was like.
+pub(super) async fn repeats(stage: &Stage<'_>) -> Result<(Row, Option<Whole>), String> {
     const CHECK: &str = "repeats-by-key";
     let scene = stage.scene()?;
     let first = scene.execute(1).await;
     let requests = stage.check.server.requests();
     let before = scene.state()?;
     let Some(wanted) = output(&first) else {
-        return Ok(First { repeats: Row::not_tried(CHECK, FAILED), whole: None });
+        return Ok((Row::not_tried(CHECK, FAILED), None));
     };
     let whole = Some(Whole { requests, effects: before.effects.len() });
     let second = scene.execute(2).await;
@@ -66,68 +61,90 @@ pub(super) async fn repeats(stage: &Stage<'_>) -> Result<First, String> {
         }
         (Some(_), None) => Row::pass(CHECK, "attempt 2: the same output, and no further effect"),
     };
-    Ok(First { repeats, whole })
+    Ok((repeats, whole))
 }
 
-/// `execute` again, after it was cut off before and after each of its requests had its effect.
-pub(super) async fn survives_cuts(stage: &Stage<'_>, whole: Option<Whole>) -> Result<Row, String> {
+/// `execute` and `compensate` again, each after it was cut off before and after each of its requests.
+pub(super) async fn survives_cuts(
+    stage: &Stage<'_>,
+    executed: Option<Whole>,
+    undone: Option<Whole>,
+) -> Result<Row, String> {
     const CHECK: &str = "survives-cuts";
-    let Some(whole) = whole else { return Ok(Row::not_tried(CHECK, FAILED)) };
-    if whole.requests == 0 {
-        return Ok(Row::not_tried(CHECK, "`execute` sends no request"));
+    if stage.has_failed() {
+        return Ok(Row::not_tried(CHECK, FAILED));
     }
-    let tried = whole.requests.min(CUT_MAX);
-    for cut in (1..=tried).flat_map(|nth| [Cut::Before(nth), Cut::After(nth)]) {
-        let scene = stage.scene()?;
-        scene.execute_until(cut).await;
-        let end = scene.execute(2).await;
-        let (found, wanted) = (scene.state()?.effects.len(), whole.effects);
-        if !succeeded(&end) {
-            let end = told(&end);
-            return Ok(Row::fail(CHECK, format!("cut {cut}, attempt 2 ended as {end}")));
+    let mut tried = Vec::new();
+    for (phase, whole) in [(Phase::Execute, executed), (Phase::Compensate, undone)] {
+        let Some(whole) = whole.filter(|whole| whole.requests > 0) else { continue };
+        if let Some(problem) = cut_off(stage, phase, whole).await? {
+            return Ok(Row::fail(CHECK, format!("`{phase}` cut off {problem}")));
         }
+        let (count, of) = (whole.requests.min(CUT_MAX), whole.requests);
+        tried.push(format!("{count} of {of} requests of `{phase}`"));
+    }
+    Ok(match tried.is_empty() {
+        true => Row::not_tried(CHECK, "it sends no request"),
+        false => {
+            Row::pass(CHECK, format!("cut off at {}: attempt 2 made it whole", tried.join(", ")))
+        }
+    })
+}
+
+/// What is wrong after a phase was cut off and called again.
+async fn cut_off(stage: &Stage<'_>, phase: Phase, whole: Whole) -> Result<Option<String>, String> {
+    let requests = 1..=whole.requests.min(CUT_MAX);
+    for cut in requests.flat_map(|nth| [Cut::Before(nth), Cut::After(nth)]) {
+        let scene = stage.scene()?;
+        let executed = match phase {
+            Phase::Compensate => Some(scene.execute(1).await),
+            _ => None,
+        };
+        let output = executed.as_ref().and_then(output);
+        scene.cut_off(phase, cut, output).await;
+        let end = scene.call(phase, 2, output).await;
+        if !succeeded(&end) {
+            return Ok(Some(format!("{cut}: attempt 2 ended as {}", told(&end))));
+        }
+        let (found, wanted) = (scene.state()?.effects.len(), whole.effects);
         if found != wanted {
             let effects = if found == 1 { "effect" } else { "effects" };
-            return Ok(Row::fail(
-                CHECK,
-                format!("cut {cut}, attempt 2 left {found} {effects} in place of {wanted}"),
-            ));
+            let what = format!("{cut}: attempt 2 left {found} {effects} in place of {wanted}");
+            return Ok(Some(what));
         }
     }
-    let of = whole.requests;
-    let told = format!(
-        "cut off at {tried} of {of} requests, before it and after: attempt 2 made it whole"
-    );
-    Ok(Row::pass(CHECK, told))
+    Ok(None)
 }
 
 const UNDOES: &str = "undoes";
 const UNDOES_TWICE: &str = "undoes-twice";
 const UNDOES_UNSEEN: &str = "undoes-unseen";
 
-/// `compensate` after `execute`, once, again, and without the result.
-pub(super) async fn undoes(stage: &Stage<'_>) -> Result<[Row; 3], String> {
+/// `compensate` after `execute`, once, again, and without the result; and what the first was like.
+pub(super) async fn undoes(stage: &Stage<'_>) -> Result<([Row; 3], Option<Whole>), String> {
     let none = |why: &str| [UNDOES, UNDOES_TWICE, UNDOES_UNSEEN].map(|it| Row::not_tried(it, why));
     if stage.check.is_kept {
-        return Ok(none(KEPT));
+        return Ok((none(KEPT), None));
     }
     if stage.has_failed() {
-        return Ok(none(FAILED));
+        return Ok((none(FAILED), None));
     }
     let scene = stage.scene()?;
     let untouched = scene.state()?;
     let executed = scene.execute(1).await;
-    let Some(output) = output(&executed) else { return Ok(none(FAILED)) };
+    let Some(output) = output(&executed) else { return Ok((none(FAILED), None)) };
     let before = scene.state()?;
     let undone = scene.compensate(1, Some(output)).await;
+    let requests = stage.check.server.requests();
     let after = scene.state()?;
     let undoes = row_of_undo(&undone, [&untouched, &before, &after]);
     if !succeeded(&undone) {
-        let why = "`compensate` failed";
-        return Ok([undoes, Row::not_tried(UNDOES_TWICE, why), undoes_unseen(stage, false).await?]);
+        let twice = Row::not_tried(UNDOES_TWICE, "`compensate` failed");
+        return Ok(([undoes, twice, undoes_unseen(stage, false).await?], None));
     }
     let twice = undoes_twice(&scene, output).await?;
-    Ok([undoes, twice, undoes_unseen(stage, before != after).await?])
+    let unseen = undoes_unseen(stage, before != after).await?;
+    Ok(([undoes, twice, unseen], Some(Whole { requests, effects: after.effects.len() })))
 }
 
 /// Judges an undo by what was outside before the effect, after it, and after the undo.

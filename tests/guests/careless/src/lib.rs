@@ -12,8 +12,10 @@
 //! | `other-body` | each attempt sends another body under the same key |
 //! | `early-note` | it notes that it has charged before it charges |
 //! | `late-note` | it charges under a key that it draws, and notes it only once it has the answer |
+//! | `late-undo-note` | the same with its undo, which is a refund |
 //! | `no-undo` | `compensate` does nothing |
-//! | `undo-once` | a second `compensate` fails |
+//! | `undo-once` | `compensate` with an output fails where there is nothing left to undo |
+//! | `new-refund` | each call of `compensate` with an output notes another refund in `/data` |
 //! | `needs-output` | `compensate` does nothing without an output |
 //! | `needs-effect` | `compensate` fails where there is nothing to undo |
 //! | `forgets` | `reconcile` has never heard of any call |
@@ -33,6 +35,7 @@ use piton_step::{Context, Failure, Outcome, Reconcile, Step, memo};
 use serde::{Deserialize, Serialize};
 
 const CHARGES: &str = "https://api.example/charges";
+const REFUNDS: &str = "https://api.example/refunds";
 
 #[derive(Deserialize)]
 struct Input {
@@ -47,8 +50,10 @@ enum Sin {
     OtherBody,
     EarlyNote,
     LateNote,
+    LateUndoNote,
     NoUndo,
     UndoOnce,
+    NewRefund,
     NeedsOutput,
     NeedsEffect,
     Forgets,
@@ -103,8 +108,14 @@ impl Step for Careless {
         if sin == Sin::NoUndo || (sin == Sin::NeedsOutput && output.is_none()) {
             return Ok(());
         }
-        let is_charged = refund(ctx)?;
+        let is_charged = match sin {
+            Sin::LateUndoNote => refund_under_a_key_of_its_own(ctx)?,
+            _ => take_back(ctx)?,
+        };
         tear_receipts(ctx)?;
+        if sin == Sin::NewRefund && output.is_some() {
+            fs::write(format!("/data/refund-{}", chance()), "refunded")?;
+        }
         let insists = match sin {
             Sin::UndoOnce => output.is_some(),
             Sin::NeedsEffect => output.is_none(),
@@ -136,8 +147,7 @@ fn charge(ctx: &Context, what: &str) -> Result<(), Failure> {
 
 fn charge_under_a_key_of_its_own(ctx: &Context) -> Result<(), Failure> {
     if memo::recall::<bool>("charged")?.is_none() {
-        let key = format!("{:032x}", chance());
-        let request = Request::new("POST", CHARGES).header("idempotency-key", key);
+        let request = Request::new("POST", CHARGES).header("idempotency-key", new_key());
         request.body(ctx.execute_key.clone()).send()?;
         memo::remember("charged", &true)?;
     }
@@ -145,8 +155,18 @@ fn charge_under_a_key_of_its_own(ctx: &Context) -> Result<(), Failure> {
 }
 
 /// Whether there was a charge.
-fn refund(ctx: &Context) -> Result<bool, Failure> {
+fn take_back(ctx: &Context) -> Result<bool, Failure> {
     found(Request::new("DELETE", charge_of(ctx)))
+}
+
+fn refund_under_a_key_of_its_own(ctx: &Context) -> Result<bool, Failure> {
+    if memo::recall::<bool>("refunded")?.is_some() {
+        return Ok(true);
+    }
+    let request = Request::new("POST", REFUNDS).header("idempotency-key", new_key());
+    let is_charged = found(request.body(ctx.execute_key.clone()))?;
+    memo::remember("refunded", &true)?;
+    Ok(is_charged)
 }
 
 fn charge_of(ctx: &Context) -> String {
@@ -176,6 +196,10 @@ fn tear_receipts(ctx: &Context) -> Result<(), Failure> {
         }
     }
     Ok(())
+}
+
+fn new_key() -> String {
+    format!("{:032x}", chance())
 }
 
 fn chance() -> u64 {
