@@ -44,7 +44,7 @@ fn read_on(value: &Value<'_>, complaints: &mut Complaints) -> Option<OnBudget> {
         Some("pause") => return Some(OnBudget::Pause),
         Some("rollback") => return Some(OnBudget::RollBack),
         Some(word) => {
-            let hint = complaints.did_you_mean(word, ["pause", "rollback"].into_iter());
+            let hint = complaints.did_you_mean(word, ["pause", "rollback"]);
             complaints
                 .error(&value.span(), format!("`on` cannot be `{word}`"))
                 .hint("it is one of `pause` and `rollback`")

@@ -311,7 +311,7 @@ fn a_budget_is_exact_or_refused() {
         ),
         (
             "usd = 1e3",
-            "error `1e3`: the budget of `usd` cannot be this [it must be written in digits, without an exponent]",
+            "error `1e3`: the budget of `usd` cannot be this (it must be written in digits, without an exponent)",
         ),
         (
             "on = \"pause\"",

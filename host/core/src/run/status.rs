@@ -112,7 +112,7 @@ impl Run {
         let begins = self.turn_wanted.is_none()
             && !self.cancel_keeping_effects
             && !self.is_out_of_budget()
-            && !(self.ready.is_empty() && self.open_maps.is_empty());
+            && (!self.ready.is_empty() || !self.open_maps.is_empty());
         if goes_on || begins {
             RunStatus::Running
         } else if !self.stuck.is_empty() || self.output_failure.is_some() || self.is_out_of_budget()

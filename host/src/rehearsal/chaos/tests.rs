@@ -10,15 +10,15 @@ use crate::runner::{CheckedManifest, Meddler};
 use crate::sandbox::{Call, Ended, MemosKept, ResolvedGrants};
 use piton_core::simulation::{Mutant, draw_story};
 use piton_core::{
-    Effect, End, HostEnd, IdempotencyKey, Json, Limits, OnExhausted, Phase, Pipeline, RunId, Step,
-    StepIndex, Usage,
+    Budget, Effect, End, HostEnd, IdempotencyKey, Json, Limits, OnBudget, OnExhausted, Phase,
+    Pipeline, RunId, Step, StepIndex, Usage,
 };
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// reserve, charge (can be asked), ship (pivot), notify.
+/// reserve, charge (can be asked), ship (pivot), notify; a budget that some stories use up.
 fn order() -> Arc<Pipeline> {
     let step = |(name, index): (&str, u32)| {
         Step::call(name, index.checked_sub(1).map(StepIndex).into_iter().collect())
@@ -28,7 +28,11 @@ fn order() -> Arc<Pipeline> {
     (steps[1].effect, steps[1].reconciles) = (Effect::Reconcilable, true);
     steps[2].pivot = true;
     steps[3].on_exhausted = OnExhausted::Pause;
-    Arc::new(Pipeline::new("order", steps))
+    let mut limits = Usage::new();
+    limits.add("usd", 2_000).expect("a small amount should fit");
+    let mut pipeline = Pipeline::new("order", steps);
+    pipeline.budget = Some(Budget { limits, on: OnBudget::Pause });
+    Arc::new(pipeline)
 }
 
 fn rehearse(runs: u64, mutant: Option<Mutant>) -> Report {
