@@ -315,7 +315,7 @@ fn a_budget_is_exact_or_refused() {
         ),
         (
             "on = \"pause\"",
-            "error `on = \"pause\"`: the budget has no limit | name a unit that the steps report, such as `usd = 2.00`",
+            "error `[budget]`: the budget has no limit | name a unit that the steps report, such as `usd = 2.00`",
         ),
         (
             "usd = 1\non = \"roll\"",
