@@ -85,6 +85,7 @@ pub struct Response {
 /// Why there is no answer.
 enum Trouble {
     /// It was not sent, and never will be.
+    #[cfg_attr(not(target_arch = "wasm32"), expect(dead_code, reason = "only components send"))]
     Denied(String),
     /// It was not sent this time.
     Unreachable(String),
