@@ -12,6 +12,7 @@ mod checker;
 mod finished;
 mod home;
 mod pipelines;
+pub mod provider;
 mod random;
 mod running;
 mod shim;
