@@ -20,13 +20,15 @@ pub use counts::{Call, Counts};
 pub use gate::Stage;
 pub use script::Script;
 
+use crate::eventually;
 use api::{Api, Question, Reply};
 use gate::Gate;
 use script::Fault;
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::io;
+use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 /// How the provider behaves.
@@ -70,6 +72,8 @@ struct State {
     /// Answers by idempotency key, with the question that got them.
     kept: Mutex<BTreeMap<String, (Value, Reply)>>,
     gate: Gate,
+    /// Connections that are being served.
+    open: AtomicU64,
 }
 
 impl Provider {
@@ -83,13 +87,18 @@ impl Provider {
         let address = listener.local_addr()?;
         let counts = Mutex::new(Counts::default());
         let gate = Gate::default();
-        let state = Arc::new(State { settings, counts, kept: Mutex::default(), gate });
+        let (kept, open) = (Mutex::default(), AtomicU64::new(0));
+        let state = Arc::new(State { settings, counts, kept, gate, open });
         let serving = Arc::clone(&state);
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let state = Arc::clone(&serving);
-                // A client that goes away is not the provider's trouble.
-                std::thread::spawn(move || drop(serve(&state, stream)));
+                state.open.fetch_add(1, Ordering::SeqCst);
+                std::thread::spawn(move || {
+                    // A client that goes away is not the provider's trouble.
+                    let _ = serve(&state, stream);
+                    state.open.fetch_sub(1, Ordering::SeqCst);
+                });
             }
         });
         Ok(Self { address, state })
@@ -115,9 +124,21 @@ impl Provider {
         self.state.gate.has_stopped()
     }
 
-    /// Lets it go on.
+    /// Lets it go on, and waits until it has dealt with all that it was asked so far.
+    ///
+    /// # Panics
+    ///
+    /// Where that does not come.
     pub fn go_on(&self) {
         self.state.gate.go_on();
+        // Connections are taken in the order in which they came: once this one is, all others were.
+        let counts = TcpStream::connect(self.address).and_then(|mut stream| {
+            stream.write_all(b"GET /counts HTTP/1.1\r\n\r\n")?;
+            stream.read_to_end(&mut Vec::new())
+        });
+        counts.expect("it should answer");
+        let is_idle = eventually(|| self.state.open.load(Ordering::SeqCst) == 0);
+        assert!(is_idle, "the provider does not come to an end with a request");
     }
 }
 

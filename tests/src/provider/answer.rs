@@ -12,8 +12,13 @@ const SOURCES: [&str; 3] = ["passages", "notes", "draft"];
 const TOKENS_OF_SENTENCE: u64 = 80;
 /// The longest answer where the request sets no limit.
 const TOKENS_MAX: u64 = 1_000;
-/// Words of this length say something.
+/// Words of this length say something, but for those below.
 const WORD_LENGTH_MIN: usize = 4;
+const COMMON: [&str; 24] = [
+    "about", "becomes", "been", "does", "each", "from", "have", "into", "more", "than", "that",
+    "them", "then", "there", "these", "they", "this", "what", "when", "where", "which", "while",
+    "will", "with",
+];
 /// Words that agree in so many letters are forms of one word.
 const STEM_LENGTH: usize = 5;
 
@@ -79,7 +84,7 @@ fn fill(form: &mut Value, words: &mut Vec<String>, share: usize) {
 fn words_by_need(question: &str, source: &str) -> Vec<String> {
     let mut words: Vec<String> = Vec::new();
     for word in words_of(question) {
-        if !words.contains(&word) {
+        if words.iter().all(|known| stem(known) != stem(&word)) {
             words.push(word);
         }
     }
@@ -90,7 +95,8 @@ fn words_by_need(question: &str, source: &str) -> Vec<String> {
 
 fn words_of(text: &str) -> impl Iterator<Item = String> + '_ {
     let words = text.split(|letter: char| !letter.is_alphanumeric());
-    words.filter(|word| word.chars().count() >= WORD_LENGTH_MIN).map(str::to_lowercase)
+    let words = words.filter(|word| word.chars().count() >= WORD_LENGTH_MIN).map(str::to_lowercase);
+    words.filter(|word| !COMMON.contains(&word.as_str()))
 }
 
 fn stem(word: &str) -> String {
@@ -147,7 +153,7 @@ fn sentences_of(paragraph: &str, passage: &str, sentences: &mut Vec<String>) {
     for sentence in paragraph.trim().trim_end_matches('.').split(". ") {
         let length = sentence.chars().count();
         let begins = sentence.starts_with(|first: char| first.is_uppercase() || first == '`');
-        if !begins || !(30..400).contains(&length) {
+        if !begins || sentence.ends_with(':') || !(30..400).contains(&length) {
             continue;
         }
         let sentence = match sentence.ends_with(']') || passage.is_empty() {

@@ -1,6 +1,7 @@
 //! All black-box tests, in one executable so that they are linked once: a module for each subject.
 //! Never tests a part of the host alone; that is done beside the part.
 
+mod agent;
 mod concurrent_processes;
 mod crash;
 mod crash_exactly;
@@ -13,6 +14,7 @@ mod http;
 mod interrupt;
 mod keys;
 mod limits;
+mod llm_call;
 mod mistakes;
 mod money;
 mod recovery;
