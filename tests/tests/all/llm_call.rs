@@ -3,7 +3,7 @@
 //! Nothing here leaves this machine.
 
 use piton_tests::provider::{Counts, Provider, Script, Settings, Stage};
-use piton_tests::{Home, guest};
+use piton_tests::{Home, Moment, Shim, guest};
 use serde_json::{Value, json};
 
 const KEY: &str = "correct-horse-battery";
@@ -331,4 +331,41 @@ fn a_host_killed_before_the_answer_came_asks_again_with_the_same_key() {
         assert!(keys.iter().all(|key| *key == keys[0]), "{}", outcome.told());
         outcome.check_booked(1);
     }
+}
+
+/// Killed after each commit of the journal: once the answer is remembered, nobody is asked again, not even
+/// a service that ignores keys.
+#[test]
+fn a_remembered_answer_is_not_paid_twice() {
+    let home = Home::new();
+    let shim = Shim::build(&home);
+    let mut recalled = 0;
+    for count in 1..100 {
+        let case = Case::default();
+        let provider = case.provider();
+        case.write(&home, &provider);
+        let key = format!("at-{count}");
+        let start = ["run", "--json", "--key", &key, "pipeline.toml"];
+        let run = || home.piton(&start).env("KEY", KEY);
+        let killed = run().with_shim(&shim, Moment::KilledAfterSync(count)).run();
+        let has_come_to_its_end = !killed.was_killed();
+        let summary = if has_come_to_its_end { killed.json() } else { run().run().json() };
+        let id = summary["run"].as_str().expect("a run should have an id");
+        let outcome = Outcome { events: home.events(id), counts: provider.counts(), summary };
+        let memo = outcome.events.iter().find(|event| event["event"] == "memo-remembered");
+        let memo = memo.expect("the answer should be remembered");
+        if outcome.ends() == ["lost", "succeeded"] && memo["attempt"] == 1 {
+            outcome.check_counts(1, 1, 1);
+            recalled += 1;
+        }
+        outcome.check_booked(1);
+        if has_come_to_its_end {
+            assert!(
+                recalled > 0,
+                "no kill came after the answer was remembered and before the end"
+            );
+            return;
+        }
+    }
+    panic!("it never ran undisturbed");
 }
