@@ -21,19 +21,24 @@ fn repository() -> PathBuf {
 }
 
 /// A home with the agent's manifest in it, unchanged but for where things are and how long it waits.
-fn home(provider: &Provider) -> Home {
+fn home(provider: &Provider, api: &str) -> Home {
     let root = repository();
-    let manifest = std::fs::read_to_string(root.join("manifests/research-agent.toml"));
-    let manifest = manifest
-        .expect("the manifest should be there")
+    let read = |name: &str| {
+        let text = std::fs::read_to_string(root.join("manifests").join(name));
+        text.unwrap_or_else(|error| panic!("`{name}`: {error}"))
+    };
+    let manifest = read("research-agent.toml")
         .replace("127.0.0.1:8089", &provider.address().to_string())
         .replace("\"../plugins/", &format!("\"{}/plugins/", root.display()))
         .replace("\"../host/docs\"", &format!("\"{}/host/docs\"", root.display()))
         .replace("base = \"1s\"", "base = \"5ms\"");
-    let input = std::fs::read_to_string(root.join("manifests/research-agent.json"));
-    let input = input.expect("the input should be there");
+    let mut input: Value = serde_json::from_str(&read("research-agent.json")).expect("it is JSON");
+    input["service"]["api"] = json!(api);
+    let path = if api == "anthropic" { "" } else { "/v1" };
+    input["service"]["base_url"] = json!(format!("http://{}{path}", provider.address()));
     let home = Home::with(manifest);
-    home.write("input.json", input.replace("127.0.0.1:8089", &provider.address().to_string()));
+    home.write("research-agent.schema.json", read("research-agent.schema.json"));
+    home.write("input.json", input.to_string());
     home
 }
 
@@ -90,7 +95,7 @@ fn check_spent(summary: &Value, provider: &Provider) {
 #[test]
 fn the_agent_writes_a_report_of_what_it_has_read() {
     let provider = provider(Settings::default());
-    let home = home(&provider);
+    let home = home(&provider, "anthropic");
     let summary =
         completed(start(&home, &["run", "--json", "pipeline.toml", "--input", "@input.json"]));
     let report = summary["output"]["report"].as_str().expect("it should be a text");
@@ -123,13 +128,13 @@ fn moments(random: &mut Random) -> Vec<(u64, Stage)> {
 fn the_agent_killed_ten_times_ends_with_the_same_report() {
     let mut random = Random::new("the agent killed");
     let undisturbed = provider(Settings::default());
-    let calm = home(&undisturbed);
+    let calm = home(&undisturbed, "anthropic");
     let expected =
         completed(start(&calm, &["run", "--json", "pipeline.toml", "--input", "@input.json"]));
 
     // The service is one that honours keys: else an answer that was lost on its way is counted twice.
     let provider = provider(Settings { honours_keys: true, ..Settings::default() });
-    let home = home(&provider);
+    let home = home(&provider, "anthropic");
     let first = ["run", "--json", "--key", "it", "pipeline.toml", "--input", "@input.json"];
     for (count, stage) in moments(&mut random) {
         println!("killed at request {count}, {stage:?}");
@@ -169,10 +174,11 @@ fn the_agent_killed_ten_times_ends_with_the_same_report() {
     assert_eq!(story.of("memo-remembered").len(), ANSWERS, "{story}");
 }
 
+/// And neither does another API.
 #[test]
 fn a_provider_that_fails_every_few_calls_changes_nothing_but_time() {
     let undisturbed = provider(Settings::default());
-    let calm = home(&undisturbed);
+    let calm = home(&undisturbed, "anthropic");
     let expected =
         completed(start(&calm, &["run", "--json", "pipeline.toml", "--input", "@input.json"]));
     let script = json!([
@@ -184,7 +190,7 @@ fn a_provider_that_fails_every_few_calls_changes_nothing_but_time() {
     ]);
     let script = Script::of(&script).expect("it should be a script");
     let provider = provider(Settings { script, honours_keys: true, ..Settings::default() });
-    let home = home(&provider);
+    let home = home(&provider, "openai");
     let end =
         completed(start(&home, &["run", "--json", "pipeline.toml", "--input", "@input.json"]));
     assert_eq!(end["output"]["report"], expected["output"]["report"]);
