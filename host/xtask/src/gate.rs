@@ -106,8 +106,8 @@ fn lint() -> Result<(), Problem> {
 fn lint_steps() -> Result<(), Problem> {
     ensure_component("clippy", "clippy")?;
     for folder in STEPS {
-        let words = ["clippy", "--workspace", "--all-targets", "--locked", "--", "--deny=warnings"];
-        run_command(&mut natively(folder, &words))?;
+        let mut clippy = natively(folder, &["clippy", "--workspace", "--all-targets"]);
+        run_command(clippy.args(["--all-features", "--locked", "--", "--deny=warnings"]))?;
     }
     Ok(())
 }
@@ -120,7 +120,7 @@ fn test() -> Result<(), Problem> {
 /// not need a host.
 fn test_sdk() -> Result<(), Problem> {
     for folder in ["step-sdk/rust", "step-sdk/rust/bindings-generator", "plugins"] {
-        run_command(&mut natively(folder, &["test", "--locked"]))?;
+        run_command(&mut natively(folder, &["test", "--locked", "--all-features"]))?;
     }
     Ok(())
 }

@@ -90,7 +90,10 @@ enum Trouble {
     /// It was not sent this time.
     Unreachable(String),
     /// It may have arrived.
-    #[cfg_attr(not(target_arch = "wasm32"), expect(dead_code, reason = "only components send"))]
+    #[cfg_attr(
+        not(any(target_arch = "wasm32", test)),
+        expect(dead_code, reason = "only components send")
+    )]
     Lost(String),
 }
 
