@@ -95,7 +95,8 @@ impl Usage {
 pub struct Ledger {
     /// All usage.
     pub spent: Usage,
-    /// Usage of attempts whose result was not kept. Once a run is rolled back, or cancelled without
+    /// Usage of attempts whose result was not kept; but what a memo cost is kept with the phase
+    /// that recalls it, once an attempt of that is. Once a run is rolled back, or cancelled without
     /// keeping its effects, nothing of it is kept.
     pub wasted: Usage,
     /// At each failed `execute`, what the recorded results and that attempt had cost: what a start
@@ -118,7 +119,8 @@ impl Ledger {
         self.wasted.add_all(usage);
     }
 
-    /// Counts as kept what was counted as wasted: the result turned up after all.
+    /// Counts as kept what was counted as wasted: the result turned up after all, or was
+    /// remembered.
     pub(crate) fn rescue(&mut self, usage: &Usage) {
         for (unit, micros) in usage.iter() {
             let left = self.wasted.micros(unit).saturating_sub(micros);

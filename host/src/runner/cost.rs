@@ -9,7 +9,7 @@ use piton_core::{
     End, Event, InstanceId, Ledger, Phase, Reconciled, Run, RunId, RunStatus, Timestamp, Usage,
 };
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Whose cost is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -89,10 +89,10 @@ pub struct PluginCost {
     pub wasted: Amounts,
 }
 
-/// What one attempt spent.
+/// What an attempt spent at once: beside a memo, or by its end.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Payment {
-    /// When it ended, RFC 3339.
+    /// When it was recorded, RFC 3339.
     pub at: String,
     /// The step, `name` or `name[3]`.
     pub step: String,
@@ -102,7 +102,7 @@ pub struct Payment {
     pub attempt: u32,
     /// How much, in millionths.
     pub micros: BTreeMap<String, u64>,
-    /// Whether its result was not kept.
+    /// Whether nothing of it was kept.
     pub is_wasted: bool,
 }
 
@@ -277,47 +277,91 @@ fn payments(run: &Run, events: &[(Timestamp, Event)]) -> Vec<(Timestamp, Payment
         RunStatus::Cancelled => run.cause().is_some(),
         _ => false,
     };
-    let mut open: BTreeMap<InstanceId, Usage> = BTreeMap::new();
-    let mut lost: BTreeMap<InstanceId, usize> = BTreeMap::new();
-    let mut payments: Vec<(Timestamp, Payment)> = Vec::new();
+    let mut paying = Paying {
+        run,
+        is_undone,
+        payments: Vec::new(),
+        memos: BTreeSet::new(),
+        remembered: BTreeMap::new(),
+        lost: BTreeMap::new(),
+    };
     for (at, event) in events {
+        paying.enter(*at, event);
+    }
+    paying.payments
+}
+
+/// The payments of a run, being told.
+struct Paying<'a> {
+    run: &'a Run,
+    is_undone: bool,
+    payments: Vec<(Timestamp, Payment)>,
+    /// The memos that are there, by instance and key.
+    memos: BTreeSet<(InstanceId, String)>,
+    /// Payments for memos of attempts that were not kept, by what recalls them.
+    remembered: BTreeMap<(InstanceId, Phase), Vec<usize>>,
+    /// The payment of the last `execute` that was not kept, beside its memos.
+    lost: BTreeMap<InstanceId, usize>,
+}
+
+impl Paying<'_> {
+    fn enter(&mut self, at: Timestamp, event: &Event) {
         match event {
-            Event::AttemptStarted { instance, .. } => {
-                open.insert(*instance, Usage::new());
-            }
-            Event::MemoRemembered { instance, usage, .. } => {
-                open.entry(*instance).or_default().add_all(usage);
+            Event::MemoRemembered { instance, phase, attempt, key, usage, .. } => {
+                let is_new = self.memos.insert((*instance, key.clone()));
+                let place = self.pay(at, (*instance, *phase, *attempt), usage);
+                if let Some(place) = place.filter(|_| is_new) {
+                    self.remembered.entry((*instance, *phase)).or_default().push(place);
+                }
             }
             Event::AttemptEnded { instance, phase, attempt, end, usage, .. } => {
-                let mut spent = open.remove(instance).unwrap_or_default();
-                spent.add_all(usage);
-                let is_kept = matches!(end, End::Succeeded(_) | End::Reconciled(_));
-                if matches!(end, End::Reconciled(Reconciled::Done(_)))
-                    && let Some(place) = lost.remove(instance)
-                {
+                let place = self.pay(at, (*instance, *phase, *attempt), usage);
+                if !matches!(end, End::Succeeded(_) | End::Reconciled(_)) {
+                    if let (Phase::Execute, Some(place)) = (phase, place) {
+                        self.lost.insert(*instance, place);
+                    }
+                    return;
+                }
+                place.into_iter().for_each(|place| self.keep(place));
+                self.keep_remembered(*instance, *phase);
+                if matches!(end, End::Reconciled(Reconciled::Done(_))) {
                     // The lost attempt's result turned up after all.
-                    payments[place].1.is_wasted = is_undone;
+                    self.lost.remove(instance).into_iter().for_each(|place| self.keep(place));
+                    self.keep_remembered(*instance, Phase::Execute);
                 }
-                if spent.is_empty() {
-                    continue;
-                }
-                if *phase == Phase::Execute && !is_kept {
-                    lost.insert(*instance, payments.len());
-                }
-                payments.push((
-                    *at,
-                    Payment {
-                        at: rfc3339(*at),
-                        step: run.name_of(*instance),
-                        phase: phase.word().into(),
-                        attempt: *attempt,
-                        micros: micros(&spent),
-                        is_wasted: !is_kept || is_undone,
-                    },
-                ));
             }
             _ => {}
         }
     }
-    payments
+
+    /// Tells a payment, taken for wasted until something is found kept.
+    fn pay(
+        &mut self,
+        at: Timestamp,
+        (instance, phase, attempt): (InstanceId, Phase, u32),
+        usage: &Usage,
+    ) -> Option<usize> {
+        if usage.is_empty() {
+            return None;
+        }
+        let payment = Payment {
+            at: rfc3339(at),
+            step: self.run.name_of(instance),
+            phase: phase.word().into(),
+            attempt,
+            micros: micros(usage),
+            is_wasted: true,
+        };
+        self.payments.push((at, payment));
+        Some(self.payments.len() - 1)
+    }
+
+    fn keep(&mut self, place: usize) {
+        self.payments[place].1.is_wasted = self.is_undone;
+    }
+
+    fn keep_remembered(&mut self, instance: InstanceId, phase: Phase) {
+        let places = self.remembered.remove(&(instance, phase)).unwrap_or_default();
+        places.into_iter().for_each(|place| self.keep(place));
+    }
 }

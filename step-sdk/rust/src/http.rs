@@ -18,7 +18,7 @@
 //!
 //! | what happens | the failure | its code |
 //! | --- | --- | --- |
-//! | 429 or 503 with `retry-after` | retry after that time | `http-429`, `http-503` |
+//! | 429, 503 or 529 with `retry-after` | retry after that time | `http-429` and so on |
 //! | 408, 425, 429 or 5xx | retryable | `http-500` and so on |
 //! | any other status that is no success | permanent | `http-404` and so on |
 //! | no connection: refused, unknown name, TLS | retryable | `http-unreachable` |
@@ -205,7 +205,7 @@ impl Response {
         };
         match (self.status, self.retry_after()) {
             (200..=299, _) => Ok(self),
-            (429 | 503, Some(wait)) => Err(Failure::retry_after(wait, code, message())),
+            (429 | 503 | 529, Some(wait)) => Err(Failure::retry_after(wait, code, message())),
             (408 | 425 | 429 | 500..=599, _) => Err(Failure::retryable(code, message())),
             _ => Err(Failure::permanent(code, message())),
         }
@@ -244,6 +244,7 @@ mod tests {
             (204, None, None),
             (429, Some("7"), Some(after)),
             (503, Some("7"), Some(after)),
+            (529, Some("7"), Some(after)),
             (429, None, Some(FailureKind::Retryable)),
             (503, Some("soon"), Some(FailureKind::Retryable)),
             (500, Some("7"), Some(FailureKind::Retryable)),

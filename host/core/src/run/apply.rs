@@ -83,8 +83,12 @@ impl Run {
             Event::MemoRemembered { instance, phase, attempt, key, value, usage } => {
                 self.check_under_way(*instance, *phase, *attempt)?;
                 let found = self.instance_mut(*instance)?;
-                found.memos.entry(key.clone()).or_insert_with(|| value.clone());
-                found.attempt_usage.add_all(usage);
+                if found.memos.contains_key(key) {
+                    found.attempt_usage.add_all(usage);
+                } else {
+                    found.memos.insert(key.clone(), value.clone());
+                    found.attempt_remembered.add_all(usage);
+                }
                 self.count_against_budget(usage);
                 Ok(())
             }

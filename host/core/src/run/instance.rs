@@ -40,9 +40,12 @@ pub struct Instance {
     pub(crate) start_order: Option<u64>,
     pub(crate) input_hash: Option<Digest>,
     pub(crate) last_end: Option<End>,
-    /// What the attempt under way has reported durably.
+    /// What the attempt under way has reported durably, but for what its memos cost.
     pub(super) attempt_usage: Usage,
-    /// What the last `execute` that was not recorded had cost, should `reconcile` still find it.
+    /// What the memos cost that the attempt under way was the first to leave.
+    pub(super) attempt_remembered: Usage,
+    /// What the last `execute` that was not recorded had cost beside its memos, should `reconcile`
+    /// still find it.
     pub(super) lost_usage: Usage,
     pub(crate) last_started_at: Option<Timestamp>,
 }
@@ -98,6 +101,8 @@ pub struct PhaseState {
     pub previous_delay: Option<Duration>,
     /// The phase's idempotency key.
     pub key: Option<IdempotencyKey>,
+    /// What memos of attempts cost that were not kept: once a later attempt is, so are they.
+    pub(crate) remembered: Usage,
 }
 
 /// What is known about the effect of a step's `execute`.

@@ -1,6 +1,7 @@
 //! Guards over the whole run: lost hosts, the deadline, and hosts that are leaving.
 
 use super::*;
+use crate::id::Phase;
 use crate::pipeline::{Effect, OnExhausted, RetryRule, RuleVerdict};
 
 #[track_caller]
@@ -132,4 +133,31 @@ fn spent_wasted_and_restart_add_up() {
     }
     let ledger = play.run.ledger();
     assert_eq!((&ledger.spent, &ledger.wasted, &ledger.restart), (&usd(12), &usd(3), &usd(8)));
+}
+
+/// A memo pays for a call within the step once, whatever becomes of the attempt that made it.
+#[test]
+fn what_is_remembered_is_not_wasted() {
+    let remember = |play: &Play, key: &str, micros: u64| {
+        let instance = play.named("a");
+        let attempt = play.run.instance(instance).phase(Phase::Execute).attempts;
+        let mut usage = Usage::new();
+        usage.add("usd", micros).expect("a small amount should fit");
+        let (phase, key, value) = (Phase::Execute, key.into(), "v".into());
+        Input::Remember { instance, phase, attempt, key, value, usage }
+    };
+    let sums = |play: &Play| {
+        let ledger = play.run.ledger();
+        [&ledger.spent, &ledger.wasted, &ledger.restart].map(|usage| usage.micros("usd"))
+    };
+    let mut play = Play::of([step("a", &[])]);
+    play.does(remember(&play, "first", 5)).ends("a", busy());
+    assert_eq!(sums(&play), [5, 5, 5], "so far nothing came of it");
+    play.at(60_000);
+    // The same key again: its first value stays, so this was paid for nothing.
+    play.does(remember(&play, "first", 2));
+    play.does(remember(&play, "second", 3)).ends("a", busy());
+    assert_eq!(sums(&play), [10, 10, 10]);
+    play.at(120_000).ends("a", ok());
+    assert_eq!(sums(&play), [10, 2, 10]);
 }

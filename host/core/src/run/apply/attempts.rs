@@ -1,6 +1,7 @@
 //! Attempts and what they leave: counts, keys, knowledge and results.
 //! Never says what follows from an end.
 
+use super::money::Spent;
 use super::{Fits, require};
 use crate::end::{End, FailureKind, HostEnd, Reconciled};
 use crate::id::{Digest, IdempotencyKey, InstanceId, Phase};
@@ -41,6 +42,7 @@ impl Run {
         found.input_hash = Some(input_hash);
         found.last_started_at = Some(under_way.started_at);
         found.attempt_usage = Usage::new();
+        found.attempt_remembered = Usage::new();
         found.under_way = Some(under_way);
         self.under_way.insert(instance);
         self.undo_begun(instance, phase)
@@ -93,13 +95,14 @@ impl Run {
         found.last_end = Some(end.clone());
         let counts = found.phase_mut(phase);
         count_end(counts, end);
-        let mut total = std::mem::take(&mut found.attempt_usage);
-        total.add_all(usage);
+        let mut rest = std::mem::take(&mut found.attempt_usage);
+        rest.add_all(usage);
+        let spent = Spent { rest, remembered: std::mem::take(&mut found.attempt_remembered) };
         if phase == Phase::Execute {
             found.knowledge = knowledge_after(found.knowledge, end, step);
         }
         self.under_way.remove(&instance);
-        self.enter_usage(instance, phase, end, &total)?;
+        self.enter_usage(instance, phase, end, spent)?;
         match (phase, end) {
             (Phase::Execute, End::Succeeded(output)) => {
                 self.record(instance, output.as_ref().ok_or("execute ends with an output")?)?;
@@ -125,7 +128,8 @@ impl Run {
             Reconciled::Unknown => found.knowledge = Knowledge::Unknowable,
             Reconciled::Done(output) => {
                 // The lost attempt's result is kept after all, and so is what it cost.
-                let rescued = std::mem::take(&mut found.lost_usage);
+                let mut rescued = std::mem::take(&mut found.lost_usage);
+                rescued.add_all(&std::mem::take(&mut found.phase_mut(Phase::Execute).remembered));
                 found.ledger.rescue(&rescued);
                 self.ledger.rescue(&rescued);
                 self.instance_mut(instance)?.knowledge = Knowledge::Done;

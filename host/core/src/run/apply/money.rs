@@ -7,6 +7,14 @@ use crate::id::{InstanceId, Phase};
 use crate::ledger::Usage;
 use crate::run::{Run, RunStatus};
 
+/// What an attempt spent.
+pub(super) struct Spent {
+    /// Beside what is remembered.
+    pub(super) rest: Usage,
+    /// What its memos cost.
+    pub(super) remembered: Usage,
+}
+
 impl Run {
     /// Counts what was durably reported against the budget, whatever becomes of its attempt.
     pub(super) fn count_against_budget(&mut self, usage: &Usage) {
@@ -20,26 +28,34 @@ impl Run {
         instance: InstanceId,
         phase: Phase,
         end: &End,
-        usage: &Usage,
+        spent: Spent,
     ) -> Fits {
+        let Spent { rest, remembered } = spent;
+        let mut total = rest.clone();
+        total.add_all(&remembered);
         let is_kept = matches!(end, End::Succeeded(_) | End::Reconciled(_));
-        let ledger = &mut self.ledger;
         if is_kept {
-            ledger.keep(usage);
-        } else {
-            ledger.waste(usage);
+            let found = self.instance_mut(instance)?;
+            // What earlier attempts remembered, this one did not have to pay again.
+            let rescued = std::mem::take(&mut found.phase_mut(phase).remembered);
             if phase == Phase::Execute {
-                ledger.would_restart(usage);
+                found.lost_usage = Usage::new();
             }
+            found.ledger.keep(&total);
+            found.ledger.rescue(&rescued);
+            self.ledger.keep(&total);
+            self.ledger.rescue(&rescued);
+            return Ok(());
+        }
+        self.ledger.waste(&total);
+        if phase == Phase::Execute {
+            self.ledger.would_restart(&total);
         }
         let found = self.instance_mut(instance)?;
-        if is_kept {
-            found.ledger.keep(usage);
-        } else {
-            found.ledger.waste(usage);
-        }
+        found.ledger.waste(&total);
+        found.phase_mut(phase).remembered.add_all(&remembered);
         if phase == Phase::Execute {
-            found.lost_usage = if is_kept { Usage::new() } else { usage.clone() };
+            found.lost_usage = rest;
         }
         Ok(())
     }
