@@ -1,6 +1,10 @@
 //! What one attempt may use and touch, as data: the sandbox enforces it, the manifest fills it in.
 //! Owns the defaults; never enforces anything itself.
 
+mod grant;
+
+pub use grant::Grant;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::IpAddr;

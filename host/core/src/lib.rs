@@ -22,8 +22,8 @@ pub mod simulation;
 mod value;
 
 pub use allowance::{
-    DirGrant, Grants, HttpGrant, HttpHost, HttpLimits, HttpScheme, HttpTarget, Limits, SecretGrant,
-    SecretSource,
+    DirGrant, Grant, Grants, HttpGrant, HttpHost, HttpLimits, HttpScheme, HttpTarget, Limits,
+    SecretGrant, SecretSource,
 };
 pub use backoff::{Backoff, Draw, Jitter};
 pub use decide::{Evaluate, EvaluationError, Input, Moment, Refusal, advance, decide};
