@@ -31,7 +31,7 @@ impl Defaults {
         let retry = policy("retry", RetryPolicy::for_execute()).unwrap_or_default();
         let undo = policy("undo", RetryPolicy::for_compensate()).unwrap_or_default();
         let limits = LimitsDraft::read(table, complaints);
-        if let Some(timeout) = limits.timeout {
+        if let Some(timeout) = limits.timeout() {
             limits.check_idle(timeout, complaints);
         }
         Self { limits, retry, undo }

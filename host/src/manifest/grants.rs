@@ -12,24 +12,41 @@ use super::shape::{Entry, Placed, Table, found};
 use piton_core::{DirGrant, Grants};
 use std::collections::BTreeMap;
 
-/// Reads a step's `grants`. Gives with them where the name of each secret stands.
+/// Reads a step's `grants`. Gives with them where each is written, in the order of
+/// [`Grants::each`].
 pub(super) fn read(entry: &Entry<'_>, complaints: &mut Complaints) -> (Grants, Vec<Place>) {
     let Some(table) = Table::read(&GRANTS, entry.value, complaints) else {
         return Default::default();
     };
-    let http = table.get("http").map(|entry| http::read(entry, complaints)).unwrap_or_default();
-    let secrets = table.get("secrets").map(|entry| secrets::read(entry, &http, complaints));
-    let (secrets, places) = secrets.unwrap_or_default().into_iter().unzip();
-    let grants = Grants {
-        dirs: table.get("dirs").map(|entry| read_dirs(entry, complaints)).unwrap_or_default(),
-        env: table.get("env").map(|entry| read_env(entry, complaints)).unwrap_or_default(),
-        http,
-        secrets,
-    };
+    read_table(&table, complaints)
+}
+
+fn read_table(table: &Table<'_>, complaints: &mut Complaints) -> (Grants, Vec<Place>) {
+    let mut places = Vec::new();
+    let mut grants = Grants::default();
+    for dir in table.get("dirs").map(|entry| read_dirs(entry, complaints)).unwrap_or_default() {
+        grants.dirs.push(dir.value);
+        places.push(dir.place);
+    }
+    for (name, value) in
+        table.get("env").map(|entry| read_env(entry, complaints)).unwrap_or_default()
+    {
+        grants.env.insert(name, value.value);
+        places.push(value.place);
+    }
+    for grant in table.get("http").map(|entry| http::read(entry, complaints)).unwrap_or_default() {
+        grants.http.push(grant.value);
+        places.push(grant.place);
+    }
+    let secrets = table.get("secrets").map(|entry| secrets::read(entry, &grants.http, complaints));
+    for (secret, place) in secrets.unwrap_or_default() {
+        grants.secrets.push(secret);
+        places.push(place);
+    }
     (grants, places)
 }
 
-fn read_dirs(entry: &Entry<'_>, complaints: &mut Complaints) -> Vec<DirGrant> {
+fn read_dirs(entry: &Entry<'_>, complaints: &mut Complaints) -> Vec<Placed<DirGrant>> {
     let mut dirs: Vec<Placed<DirGrant>> = Vec::new();
     for value in entry.list(complaints).unwrap_or_default() {
         let Some(table) = Table::read(&DIR, value, complaints) else { continue };
@@ -45,7 +62,7 @@ fn read_dirs(entry: &Entry<'_>, complaints: &mut Complaints) -> Vec<DirGrant> {
         }
         dirs.push(dir);
     }
-    dirs.into_iter().map(|dir| dir.value).collect()
+    dirs
 }
 
 /// One granted folder, with the place of its guest path.
@@ -98,7 +115,7 @@ fn overlap(a: &str, b: &str) -> bool {
     within(a, b) || within(b, a)
 }
 
-fn read_env(entry: &Entry<'_>, complaints: &mut Complaints) -> BTreeMap<String, String> {
+fn read_env(entry: &Entry<'_>, complaints: &mut Complaints) -> BTreeMap<String, Placed<String>> {
     let mut variables = BTreeMap::new();
     let Some(table) = entry.value.get_ref().as_table() else {
         complaints.error(&entry.place(), "`env` must be a table").label(found(entry.value));
@@ -122,7 +139,8 @@ fn read_env(entry: &Entry<'_>, complaints: &mut Complaints) -> BTreeMap<String, 
                 .hint("pass what changes from run to run as `input`");
             continue;
         }
-        variables.insert(name.clone().into_owned(), text.to_owned());
+        let placed = Placed { value: text.to_owned(), place: key.span() };
+        variables.insert(name.clone().into_owned(), placed);
     }
     variables
 }

@@ -1,9 +1,11 @@
-//! What an attempt may use: the keys that steps and `[defaults]` share.
-//! Owns their ranges; the defaults are the core's, and operators set ceilings of their own.
+//! What an attempt may use: the keys that steps, `[defaults]` and an operator's `[ceilings]` share.
+//! Owns their notation and ranges; the defaults are the core's.
 
-use super::complaint::Complaints;
+use super::complaint::{Complaints, Place};
 use super::shape::{Placed, Table};
+use super::{duration, size};
 use piton_core::{Effect, Limits};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 const KIB: u64 = 1 << 10;
@@ -12,21 +14,105 @@ const GIB: u64 = 1 << 30;
 /// The shortest timeout: less than this, and no call can begin.
 const TIMEOUT_MIN: Duration = Duration::from_millis(1);
 
+/// What one attempt may use, its wall time included.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Allowed {
+    pub(super) timeout: Duration,
+    pub(super) limits: Limits,
+}
+
+/// A limit, as manifests write it.
+pub(super) struct LimitKind {
+    pub(super) key: &'static str,
+    notation: Notation,
+    least: u64,
+    most: u64,
+    pub(super) get: fn(&Allowed) -> u64,
+    pub(super) set: fn(&mut Allowed, u64),
+}
+
+/// How a limit is written.
+#[derive(Clone, Copy)]
+enum Notation {
+    /// A span of time, held in milliseconds.
+    Time,
+    /// Bytes.
+    Size,
+    /// A number.
+    Count,
+}
+
+/// A row of [`LIMITS`] for a field of [`Limits`].
+macro_rules! limit {
+    ($key:literal, $notation:ident, $range:expr, $($field:ident).+) => {
+        LimitKind {
+            key: $key,
+            notation: Notation::$notation,
+            least: *$range.start(),
+            most: *$range.end(),
+            get: |allowed| allowed.limits.$($field).+,
+            set: |allowed, amount| allowed.limits.$($field).+ = amount,
+        }
+    };
+}
+
+/// All of them.
+pub(super) static LIMITS: [LimitKind; 9] = [
+    LimitKind {
+        key: "timeout",
+        notation: Notation::Time,
+        least: TIMEOUT_MIN.as_millis() as u64,
+        most: u64::MAX,
+        get: |allowed| u64::try_from(allowed.timeout.as_millis()).unwrap_or(u64::MAX),
+        set: |allowed, millis| allowed.timeout = Duration::from_millis(millis),
+    },
+    limit!("fuel", Count, (1..=i64::MAX as u64), fuel),
+    limit!("memory", Size, (64 * KIB..=4 * GIB), memory_bytes),
+    limit!("table_max", Count, (0..=10_000_000), table_elements),
+    limit!("input_max", Size, (1..=GIB), input_bytes),
+    limit!("output_max", Size, (1..=GIB), output_bytes),
+    limit!("log_max", Size, (0..=GIB), log_bytes),
+    limit!("memo_max", Size, (0..=GIB), memo_bytes),
+    limit!("memo_count_max", Count, (0..=1_000_000), memo_count),
+];
+
+impl LimitKind {
+    /// What a table says about it.
+    pub(super) fn read(
+        &self,
+        table: &Table<'_>,
+        complaints: &mut Complaints,
+    ) -> Option<Placed<u64>> {
+        let entry = table.get(self.key)?;
+        let amount = match self.notation {
+            Notation::Time => {
+                let span = entry.duration(Duration::from_millis(self.least), complaints)?;
+                u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
+            }
+            Notation::Size => entry.size(self.least, self.most, complaints)?,
+            Notation::Count => entry.integer(self.least, self.most, complaints)?,
+        };
+        Some(entry.placed(amount))
+    }
+
+    /// An amount of it, for people.
+    pub(super) fn told(&self, amount: u64) -> String {
+        match self.notation {
+            Notation::Time => duration::format(Duration::from_millis(amount)),
+            Notation::Size => size::format(amount),
+            Notation::Count => amount.to_string(),
+        }
+    }
+}
+
 /// The keys that both a step and `[defaults]` may hold.
 #[derive(Debug, Clone, Default)]
 pub(super) struct LimitsDraft {
     pub(super) effect: Option<Effect>,
-    pub(super) timeout: Option<Duration>,
     pub(super) lost_attempts_max: Option<u32>,
     idle_timeout: Option<Placed<Duration>>,
-    fuel: Option<u64>,
-    memory: Option<u64>,
-    table_max: Option<u64>,
-    input_max: Option<u64>,
-    output_max: Option<u64>,
-    log_max: Option<u64>,
-    memo_max: Option<u64>,
-    memo_count_max: Option<u64>,
+    /// By key.
+    amounts: BTreeMap<&'static str, Placed<u64>>,
 }
 
 impl LimitsDraft {
@@ -38,73 +124,50 @@ impl LimitsDraft {
             ("unsafe", Effect::Unsafe),
         ];
         let effect = table.get("effect").and_then(|entry| entry.choice(&effects, complaints));
-        let mut span = |key: &str| {
-            let entry = table.get(key)?;
-            Some(entry.placed(entry.duration(TIMEOUT_MIN, complaints)?))
-        };
-        let timeout = span("timeout").map(|placed| placed.value);
-        let idle_timeout = span("idle_timeout");
-        let mut size = |key: &str, least, most| table.get(key)?.size(least, most, complaints);
-        let memory = size("memory", 64 * KIB, 4 * GIB);
-        let input_max = size("input_max", 1, GIB);
-        let output_max = size("output_max", 1, GIB);
-        let log_max = size("log_max", 0, GIB);
-        let memo_max = size("memo_max", 0, GIB);
-        let mut integer = |key: &str, least, most| table.get(key)?.integer(least, most, complaints);
-        let fuel = integer("fuel", 1, i64::MAX as u64);
-        let table_max = integer("table_max", 0, 10_000_000);
-        let memo_count_max = integer("memo_count_max", 0, 1_000_000);
+        let idle_timeout = table
+            .get("idle_timeout")
+            .and_then(|entry| Some(entry.placed(entry.duration(TIMEOUT_MIN, complaints)?)));
+        let amounts = LIMITS
+            .iter()
+            .filter_map(|limit| Some((limit.key, limit.read(table, complaints)?)))
+            .collect();
         let lost = table.get("lost_attempts_max");
         let lost_attempts_max = lost.and_then(|entry| entry.count(1, 1_000, complaints));
-        Self {
-            effect,
-            timeout,
-            lost_attempts_max,
-            idle_timeout,
-            fuel,
-            memory,
-            table_max,
-            input_max,
-            output_max,
-            log_max,
-            memo_max,
-            memo_count_max,
-        }
+        Self { effect, lost_attempts_max, idle_timeout, amounts }
     }
 
     /// The same, with what it leaves out taken from `behind`.
     pub(super) fn over(&self, behind: &Self) -> Self {
+        let mut amounts = behind.amounts.clone();
+        amounts.extend(self.amounts.iter().map(|(key, amount)| (*key, amount.clone())));
         Self {
             effect: self.effect.or(behind.effect),
-            timeout: self.timeout.or(behind.timeout),
             lost_attempts_max: self.lost_attempts_max.or(behind.lost_attempts_max),
             idle_timeout: self.idle_timeout.clone().or_else(|| behind.idle_timeout.clone()),
-            fuel: self.fuel.or(behind.fuel),
-            memory: self.memory.or(behind.memory),
-            table_max: self.table_max.or(behind.table_max),
-            input_max: self.input_max.or(behind.input_max),
-            output_max: self.output_max.or(behind.output_max),
-            log_max: self.log_max.or(behind.log_max),
-            memo_max: self.memo_max.or(behind.memo_max),
-            memo_count_max: self.memo_count_max.or(behind.memo_count_max),
+            amounts,
         }
     }
 
-    /// The limits, with the core's defaults for the rest.
-    pub(super) fn limits(&self) -> Limits {
-        let defaults = Limits::default();
-        Limits {
-            fuel: self.fuel.unwrap_or(defaults.fuel),
-            memory_bytes: self.memory.unwrap_or(defaults.memory_bytes),
-            table_elements: self.table_max.unwrap_or(defaults.table_elements),
-            input_bytes: self.input_max.unwrap_or(defaults.input_bytes),
-            output_bytes: self.output_max.unwrap_or(defaults.output_bytes),
-            log_bytes: self.log_max.unwrap_or(defaults.log_bytes),
-            memo_count: self.memo_count_max.unwrap_or(defaults.memo_count),
-            memo_bytes: self.memo_max.unwrap_or(defaults.memo_bytes),
-            idle_timeout: self.idle_timeout.as_ref().map(|placed| placed.value),
-            http: defaults.http,
+    /// What it allows, where `timeout` is the core's default of that.
+    pub(super) fn allowed(&self, timeout: Duration) -> Allowed {
+        let mut allowed = Allowed { timeout, limits: Limits::default() };
+        allowed.limits.idle_timeout = self.idle_timeout.as_ref().map(|placed| placed.value);
+        for limit in &LIMITS {
+            if let Some(amount) = self.amounts.get(limit.key) {
+                (limit.set)(&mut allowed, amount.value);
+            }
         }
+        allowed
+    }
+
+    /// The wall time that it gives itself.
+    pub(super) fn timeout(&self) -> Option<Duration> {
+        self.amounts.get("timeout").map(|amount| Duration::from_millis(amount.value))
+    }
+
+    /// Where each limit is written that it gives, by key.
+    pub(super) fn places(&self) -> BTreeMap<&'static str, Place> {
+        self.amounts.iter().map(|(key, amount)| (*key, amount.place.clone())).collect()
     }
 
     /// Warns of an idle timeout of this table that can never pass before the timeout.

@@ -46,6 +46,7 @@ use defaults::Defaults;
 use names::{Names, check_name};
 use piton_core::{Grants, Json, Limits, Pipeline, StepIndex};
 use shape::Table;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use step::{StepDraft, StepReader};
 use template::Template;
@@ -81,10 +82,12 @@ pub struct StepSettings {
     pub component: Option<FileRef>,
     /// What one attempt may use.
     pub limits: Limits,
+    /// Where each limit is written that the manifest gives, by key.
+    pub limit_places: BTreeMap<&'static str, Place>,
     /// What one attempt may touch.
     pub grants: Grants,
-    /// Where the name of each of the grants' secrets is written.
-    pub secret_places: Vec<Place>,
+    /// Where each grant is written, in the order of [`Grants::each`].
+    pub grant_places: Vec<Place>,
     /// Why the step is never undone; given exactly where the pipeline says so.
     pub compensate_reason: Option<String>,
     /// What an approval asks, for people.

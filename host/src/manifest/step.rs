@@ -77,7 +77,8 @@ impl StepReader<'_, '_> {
         let mut step = Step::call(name, Vec::new());
         step.kind = kind.unwrap_or(StepKind::Call);
         step.has_when = program.when.is_some();
-        step.timeout = limits_in_all.timeout.unwrap_or(step.timeout);
+        let allowed = limits_in_all.allowed(step.timeout);
+        step.timeout = allowed.timeout;
         step.lost_attempts_max = limits_in_all.lost_attempts_max.unwrap_or(step.lost_attempts_max);
         step.effect = limits_in_all.effect.unwrap_or_default();
         step.reconciles = step.effect == Effect::Reconcilable;
@@ -102,12 +103,13 @@ impl StepReader<'_, '_> {
             step.on_exhausted = placed.value;
         }
         let grants = table.get("grants").map(|entry| grants::read(entry, self.complaints));
-        let (grants, secret_places) = grants.unwrap_or_default();
+        let (grants, grant_places) = grants.unwrap_or_default();
         let settings = StepSettings {
             component: table.get("component").and_then(|entry| self.read_component(entry)),
-            limits: limits_in_all.limits(),
+            limits: allowed.limits,
+            limit_places: limits_in_all.places(),
             grants,
-            secret_places,
+            grant_places,
             compensate_reason,
             ask: self.read_ask(table),
         };

@@ -484,7 +484,7 @@ OTHER = { header = "x-key", hosts = ["http://127.0.0.1:8080"], file = "key.txt" 
     assert_eq!((key.header.as_str(), key.before.as_str()), ("authorization", "Bearer "));
     assert_eq!(key.source, SecretSource::Variable("KEY".into()));
     assert_eq!(other.source, SecretSource::File("key.txt".into()));
-    assert_eq!(manifest.steps[0].secret_places.len(), 2);
+    assert_eq!(manifest.steps[0].grant_places.len(), manifest.steps[0].grants.each().count());
 }
 
 #[test]

@@ -5,7 +5,7 @@ use super::shared::Shared;
 use crate::build;
 use crate::manifest::{self, Complaint, FileRef, Level, Manifest};
 use crate::sandbox::{self, LoadError, Program, ResolvedGrants};
-use piton_core::{Digest, Effect, Grants, Pipeline, SecretSource, StepIndex};
+use piton_core::{Digest, Effect, Grant, Grants, Pipeline, SecretSource, StepIndex};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -372,8 +372,8 @@ fn missing_secrets(
 ) -> Vec<Complaint> {
     let mut complaints = Vec::new();
     for settings in &manifest.steps {
-        let (secrets, places) = (&settings.grants.secrets, &settings.secret_places);
-        for (secret, place) in secrets.iter().zip(places) {
+        for (grant, place) in settings.grants.each().zip(&settings.grant_places) {
+            let Grant::Secret(secret) = grant else { continue };
             let grants = Grants { secrets: vec![secret.clone()], ..Grants::default() };
             let Ok(grants) = ResolvedGrants::resolve(&grants, folder, &[]) else { continue };
             for missing in sandbox.secrets_missing(&grants) {

@@ -3,7 +3,7 @@
 
 use super::super::complaint::Complaints;
 use super::super::keys::HTTP;
-use super::super::shape::{Entry, Table, Value, found};
+use super::super::shape::{Entry, Placed, Table, Value, found};
 use piton_core::{HttpGrant, HttpHost, HttpScheme, HttpTarget};
 use std::net::{IpAddr, Ipv6Addr};
 
@@ -16,9 +16,12 @@ pub(super) const NOTATION: &str =
     "such as \"api.example.com\", \"https://*.example.com\" or \"http://127.0.0.1:8080\"";
 
 /// Reads `http`: a list of targets, each a text or a table.
-pub(super) fn read(entry: &Entry<'_>, complaints: &mut Complaints) -> Vec<HttpGrant> {
+pub(super) fn read(entry: &Entry<'_>, complaints: &mut Complaints) -> Vec<Placed<HttpGrant>> {
     let values = entry.list(complaints).unwrap_or_default();
-    values.iter().filter_map(|value| read_grant(value, complaints)).collect()
+    let mut placed = |value: &Value<'_>| {
+        Some(Placed { value: read_grant(value, complaints)?, place: value.span() })
+    };
+    values.iter().filter_map(&mut placed).collect()
 }
 
 fn read_grant(value: &Value<'_>, complaints: &mut Complaints) -> Option<HttpGrant> {
