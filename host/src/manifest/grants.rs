@@ -5,6 +5,7 @@ mod http;
 mod secrets;
 
 pub use http::parse as parse_http_target;
+pub(super) use http::read_target;
 
 use super::complaint::{Complaints, Place};
 use super::keys::{DIR, GRANTS};

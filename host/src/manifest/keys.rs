@@ -146,7 +146,33 @@ pub(super) static HTTP: TableKind =
 pub(super) static SECRET: TableKind =
     TableKind { name: "a secret", keys: &["header", "format", "hosts", "env", "file"] };
 
-/// All of them.
+/// An operator's `piton.toml`, which `host/docs/operator.md` describes.
+pub(super) static OPERATOR: TableKind =
+    TableKind { name: "`piton.toml`", keys: &["ceilings", "allow"] };
+
+pub(super) static CEILINGS: TableKind = TableKind {
+    name: "`[ceilings]`",
+    keys: &[
+        "timeout",
+        "fuel",
+        "memory",
+        "table_max",
+        "input_max",
+        "output_max",
+        "log_max",
+        "memo_max",
+        "memo_count_max",
+    ],
+};
+
+pub(super) static ALLOW: TableKind =
+    TableKind { name: "`[allow]`", keys: &["components", "dirs", "env", "http", "secrets"] };
+
+/// Those of the operator.
+#[cfg(test)]
+pub(super) static OF_OPERATOR: [&TableKind; 3] = [&OPERATOR, &CEILINGS, &ALLOW];
+
+/// Those of a manifest.
 #[cfg(test)]
 pub(super) static ALL: [&TableKind; 11] =
     [&ROOT, &PIPELINE, &DEFAULTS, &STEP, &RETRY, &RULE, &APPROVAL, &GRANTS, &DIR, &HTTP, &SECRET];

@@ -16,6 +16,7 @@ mod graph;
 mod keys;
 mod limits;
 mod names;
+mod operator;
 mod order;
 mod path;
 mod policy;
@@ -38,6 +39,7 @@ mod tests;
 pub use complaint::{Complaint, Level, Place, render};
 pub use grants::parse_http_target;
 pub use graph::GraphFormat;
+pub use operator::{Allowance, Operator};
 pub use programs::Programs;
 pub use schema::{InputMistake, InputPlace};
 
@@ -50,6 +52,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use step::{StepDraft, StepReader};
 use template::Template;
+use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 use variables::Variables;
 
@@ -155,19 +158,7 @@ pub fn read_despite_mistakes(text: &str) -> Option<Manifest> {
 }
 
 fn read(text: &str, complaints: &mut Complaints) -> Option<Manifest> {
-    if text.len() > MANIFEST_BYTES_MAX {
-        complaints
-            .placeless("the manifest is larger than 1 MiB")
-            .hint("keep data in files, and give them to the steps that need them");
-        return None;
-    }
-    let document = match DeTable::parse(text) {
-        Ok(document) => document,
-        Err(error) => {
-            complain_of_syntax(text, &error, complaints);
-            return None;
-        }
-    };
+    let document = document("manifest", text, complaints)?;
     let start = 0..text.find('\n').unwrap_or(text.len());
     let root = Table::of(&keys::ROOT, document.get_ref(), start.clone(), complaints);
     let head = root.get("pipeline");
@@ -216,14 +207,47 @@ fn assemble(
     Manifest { pipeline: Arc::new(pipeline), steps: settings, programs, input_schema }
 }
 
-fn complain_of_syntax(text: &str, error: &toml::de::Error, complaints: &mut Complaints) {
+/// The line of a byte, from 1.
+fn line_of(text: &str, byte: usize) -> usize {
+    let before = text.as_bytes().iter().take(byte);
+    before.filter(|byte| **byte == b'\n').count() + 1
+}
+
+/// Parses a text as TOML; `what` it should be is for messages.
+fn document<'t>(
+    what: &str,
+    text: &'t str,
+    complaints: &mut Complaints,
+) -> Option<Spanned<DeTable<'t>>> {
+    if text.len() > MANIFEST_BYTES_MAX {
+        let too_large = complaints.placeless(format!("the {what} is larger than 1 MiB"));
+        if what == "manifest" {
+            too_large.hint("keep data in files, and give them to the steps that need them");
+        }
+        return None;
+    }
+    match DeTable::parse(text) {
+        Ok(document) => Some(document),
+        Err(error) => {
+            complain_of_syntax(what, text, &error, complaints);
+            None
+        }
+    }
+}
+
+fn complain_of_syntax(
+    what: &str,
+    text: &str,
+    error: &toml::de::Error,
+    complaints: &mut Complaints,
+) {
     if error.message().contains("recursion limit") || error.message().contains("recurse") {
-        complaints.placeless("the manifest is nested too deep");
+        complaints.placeless(format!("the {what} is nested too deep"));
         return;
     }
     let place = error.span().unwrap_or(0..text.len().min(1));
     complaints
-        .error(&place, "the manifest is not TOML")
+        .error(&place, format!("the {what} is not TOML"))
         .label(error.message())
         .hint("the other mistakes show once this one is mended");
 }

@@ -80,7 +80,10 @@ fn read_methods(entry: &Entry<'_>, complaints: &mut Complaints) -> Option<Vec<St
 }
 
 /// Reads one target, with complaints.
-pub(super) fn read_target(value: &Value<'_>, complaints: &mut Complaints) -> Option<HttpTarget> {
+pub(in super::super) fn read_target(
+    value: &Value<'_>,
+    complaints: &mut Complaints,
+) -> Option<HttpTarget> {
     let Some(text) = value.get_ref().as_str() else {
         let message = "a host must be a text in quotes";
         complaints.error(&value.span(), message).label(found(value)).hint(NOTATION);
