@@ -57,7 +57,7 @@ fn stub(arguments: &Arguments, seed: u64, context: &Context) -> Result<Report, C
     let checked = read_manifest(&arguments.manifest);
     let checked = checked
         .map_err(|refused| start_refused(LoadFailed::from(refused).into(), context.look()))?;
-    let checking = Checking::new(&context.globals.data, &context.settings())?;
+    let checking = Checking::new(&context.globals.data, &context.settings()?)?;
     let pipeline = pipeline_of(&checked, &checking);
     let runs = arguments.runs.unwrap_or(STUB_RUNS);
     let bar = bar(context, runs);
@@ -73,7 +73,7 @@ fn stub(arguments: &Arguments, seed: u64, context: &Context) -> Result<Report, C
 
 async fn guests(arguments: &Arguments, seed: u64, context: &Context) -> Result<Report, Complaint> {
     let input = run::read_input(arguments.input.as_deref())?;
-    let settings = context.settings();
+    let settings = context.settings()?;
     let checking = Checking::new(&context.globals.data, &settings)?;
     let checked = checking.check(&arguments.manifest);
     let checked = checked.map_err(|failed| start_refused(failed.into(), context.look()))?;

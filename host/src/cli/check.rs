@@ -30,13 +30,14 @@ struct ComplaintDocument<'a> {
 pub(crate) async fn run(arguments: &Arguments, context: &Context) -> Result<ExitCode, Complaint> {
     let mut is_refused = false;
     let checking =
-        Checking::new(&context.globals.data, &context.settings()).map_err(Complaint::from)?;
+        Checking::new(&context.globals.data, &context.settings()?).map_err(Complaint::from)?;
     for path in &arguments.manifests {
-        let (text, complaints, is_good) = match checking.check(path) {
-            Ok(checked) => (checked.text, checked.remarks, true),
+        // What is refused may be the lock file beside the manifest.
+        let (path, text, complaints, is_good) = match checking.check(path) {
+            Ok(checked) => (checked.path, checked.text, checked.remarks, true),
             Err(piton::runner::LoadFailed::Manifest(refused)) => {
-                let ManifestRefused { text, complaints, .. } = refused;
-                (text, complaints, false)
+                let ManifestRefused { path, text, complaints } = refused;
+                (path, text, complaints, false)
             }
             Err(piton::runner::LoadFailed::Host(message)) => {
                 return Err(Complaint::of_host(message));
@@ -48,7 +49,7 @@ pub(crate) async fn run(arguments: &Arguments, context: &Context) -> Result<Exit
                 let place =
                     complaint.place.as_ref().map(|place| line_and_column(&text, place.start));
                 print_json(&ComplaintDocument {
-                    file: path,
+                    file: &path,
                     level: level_word(complaint.level),
                     message: &complaint.message,
                     line: place.map(|(line, _)| line),

@@ -2,11 +2,12 @@
 //! The one place that looks at terminal and environment; never decides about a run.
 
 use super::complain::Complaint;
+use piton::manifest::{self, Operator};
 use piton::runner::{
     ATTEMPTS_MAX, Answer, Ask, ClientError, Look, Opening, Reach, Settings, reach,
 };
 use piton::sandbox::{Compiler, Notice, SecretText, inert};
-use std::io::{IsTerminal, Write};
+use std::io::{ErrorKind, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -17,6 +18,10 @@ pub(crate) struct Globals {
     /// The directory that holds the journal, the components and the compiled code.
     #[arg(long, global = true, env = "PITON_DATA", default_value = ".piton", value_name = "DIR")]
     pub(crate) data: PathBuf,
+
+    /// What the operator of this host allows at most. Default: `piton.toml` in the data directory.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
 
     /// Print one JSON document on stdout; for lists, one per line.
     #[arg(long, global = true)]
@@ -55,11 +60,15 @@ impl Context {
         Look { color: self.has_color, width: self.width }
     }
 
-    pub(crate) fn settings(&self) -> Settings {
+    /// What the host needs to know.
+    ///
+    /// # Errors
+    /// Where the operator's file has a mistake: no command goes on without it.
+    pub(crate) fn settings(&self) -> Result<Settings, Complaint> {
         let is_quiet = self.globals.quiet;
         // Should its own path not be found, components are compiled in this process.
         let compiler = std::env::current_exe().map_or(Compiler::InProcess, Compiler::Child);
-        Settings {
+        Ok(Settings {
             compiler,
             attempts_max: ATTEMPTS_MAX,
             variables: Arc::new(|name: &str| std::env::var(name).ok().map(SecretText::new)),
@@ -76,13 +85,35 @@ impl Context {
                 }
             }),
             stand_in: None,
+            operator: self.operator()?.map(Arc::new),
             meddler: None,
-        }
+        })
+    }
+
+    /// What the operator's file says; none where there is none.
+    fn operator(&self) -> Result<Option<Operator>, Complaint> {
+        let in_data = self.globals.data.join("piton.toml");
+        let path = self.globals.config.as_ref().unwrap_or(&in_data);
+        let text = match std::fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == ErrorKind::NotFound && self.globals.config.is_none() => {
+                return Ok(None);
+            }
+            Err(error) => {
+                let message = format!("cannot read `{}`: {error}", path.display());
+                return Err(Complaint::mistake(message, "it says what this host allows"));
+            }
+        };
+        Operator::read(path, &text).map(Some).map_err(|complaints| {
+            let name = path.display().to_string();
+            let drawn = manifest::render(&name, &text, &complaints, self.has_color, self.width);
+            Complaint { is_drawn: true, ..Complaint::mistake(drawn, "") }
+        })
     }
 
     /// The way to the host of the data directory.
     pub(crate) async fn reach(&self, opening: Opening) -> Result<Reach, Complaint> {
-        Ok(reach(&self.globals.data, opening, &self.settings()).await?)
+        Ok(reach(&self.globals.data, opening, &self.settings()?).await?)
     }
 
     /// Reaches the host and asks one thing. A holder that leaves in between is no answer: then
@@ -110,6 +141,9 @@ impl Context {
                 Some(reach) => reach,
                 None => self.reach(opening).await?,
             };
+            if ask.may_start_attempts() {
+                self.goes_by_config(&reach)?;
+            }
             let error = match reach.ask(ask.clone()).await {
                 Ok(Answer::Refused(refused)) => return Err(refused.into()),
                 Ok(answer) => return Ok((reach, answer)),
@@ -128,6 +162,19 @@ impl Context {
             }
             tokio::time::sleep(std::time::Duration::from_millis(20)).await;
         }
+    }
+
+    /// Whoever holds the directory has read its own file: asking it would leave out in silence the
+    /// one that `--config` names.
+    pub(crate) fn goes_by_config(&self, reach: &Reach) -> Result<(), Complaint> {
+        let (Reach::Other(holder), Some(config)) = (reach, &self.globals.config) else {
+            return Ok(());
+        };
+        let holder = holder.pid.map_or("another process".into(), |pid| format!("process {pid}"));
+        Err(Complaint::mistake(
+            format!("{holder} holds the data directory, and does not go by `{}`", config.display()),
+            "leave `--config` out, or wait until it has ended",
+        ))
     }
 
     /// Tells people something on stderr.

@@ -2,9 +2,8 @@
 //! Reads options alone; never looks at a folder, and never widens a grant.
 
 use super::complain::Complaint;
-use piton::manifest;
-use piton_core::{DirGrant, Grants, HttpGrant, Json};
-use std::time::Duration;
+use piton::manifest::{self, Allowance};
+use piton_core::{DirGrant, Grants, HttpGrant, Json, Limits};
 
 #[derive(clap::Args)]
 pub(crate) struct Granted {
@@ -20,14 +19,14 @@ pub(crate) struct Granted {
     #[arg(long, value_name = "NAME=VALUE")]
     env: Vec<String>,
 
-    /// How long a call may take.
-    #[arg(long, value_name = "DURATION", default_value = "30s")]
-    timeout: String,
+    /// How long a call may take [default: 30s].
+    #[arg(long, value_name = "DURATION")]
+    timeout: Option<String>,
 }
 
 impl Granted {
     /// The grants, with folders as they are named.
-    pub(crate) fn grants(&self) -> Result<Grants, Complaint> {
+    fn grants(&self) -> Result<Grants, Complaint> {
         let mut grants = Grants::default();
         for dir in &self.dir {
             let (host, guest) = dir.split_once(':').ok_or_else(|| {
@@ -59,11 +58,18 @@ impl Granted {
         Ok(grants)
     }
 
-    /// How long a call may take.
-    pub(crate) fn timeout(&self) -> Result<Duration, Complaint> {
-        let given = &self.timeout;
-        manifest::parse_duration(given).map_err(|error| {
+    /// What one call may use and touch.
+    pub(crate) fn allowance(&self) -> Result<Allowance, Complaint> {
+        let given = self.timeout.as_deref();
+        let timeout = manifest::parse_duration(given.unwrap_or("30s")).map_err(|error| {
+            let given = given.unwrap_or_default();
             Complaint::mistake(format!("`--timeout {given}`: {error}"), "write `30s`")
+        })?;
+        Ok(Allowance {
+            timeout,
+            limits: Limits::default(),
+            grants: self.grants()?,
+            is_timeout_given: given.is_some(),
         })
     }
 }

@@ -20,7 +20,7 @@ pub(crate) fn run(arguments: &Arguments, context: &Context) -> Result<ExitCode, 
         .map_err(|refused| Complaint::mistake(refused.to_string(), refused.hint().unwrap_or("")))?;
     let bytes = std::fs::read(&file)
         .map_err(|error| Complaint::mistake(format!("cannot read `{named}`: {error}"), ""))?;
-    let inspection = Checking::new(&context.globals.data, &context.settings())?
+    let inspection = Checking::new(&context.globals.data, &context.settings()?)?
         .inspect(&bytes)
         .map_err(|error| Complaint::mistake(format!("`{named}` cannot be used: {error}"), ""))?;
     if context.globals.json {

@@ -16,6 +16,7 @@ mod follow;
 mod granted;
 mod graph;
 mod inspect;
+mod lock;
 mod logs;
 mod new;
 mod plan;
@@ -85,6 +86,8 @@ enum Command {
     Signal(act::SignalArguments),
     /// Tell what a component is and which grants it needs.
     Inspect(inspect::Arguments),
+    /// Pin a manifest's components and grants, or show how they differ from what is pinned.
+    Lock(lock::Arguments),
     /// Write a new step, in a language of your choice.
     New(new::Arguments),
     /// Build steps into components.
@@ -153,6 +156,7 @@ async fn dispatch(command: Command, context: &Context) -> Result<ExitCode, Compl
         Command::Approve(arguments) => act::approve(arguments, context).await,
         Command::Signal(arguments) => act::signal(arguments, context).await,
         Command::Inspect(arguments) => inspect::run(&arguments, context),
+        Command::Lock(arguments) => lock::run(&arguments, context),
         Command::New(arguments) => new::run(&arguments, context),
         Command::Build(arguments) => build::run(&arguments, context),
         Command::Verify => verify::run(context).await,

@@ -34,7 +34,7 @@ enum Concern {
 }
 
 pub(crate) async fn run(arguments: &Arguments, context: &Context) -> Result<ExitCode, Complaint> {
-    let checking = Checking::new(&context.globals.data, &context.settings())?;
+    let checking = Checking::new(&context.globals.data, &context.settings()?)?;
     let checked = checking.check(&arguments.manifest);
     let checked = checked.map_err(|failed| start_refused(failed.into(), context.look()))?;
     let costs = costs(context, &checked).await;

@@ -90,6 +90,9 @@ pub(crate) async fn detach(
             .map_err(|error| Complaint::of_host(error.to_string()))?;
         let mut carrier = Command::new(exe);
         carrier.arg("--data").arg(data).args(["--quiet", "resume", run]);
+        if let Some(config) = &context.globals.config {
+            carrier.arg("--config").arg(config);
+        }
         carrier.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         // A group of its own: the terminal's Ctrl-C is not meant for it.
         std::os::unix::process::CommandExt::process_group(&mut carrier, 0);
@@ -115,6 +118,7 @@ async fn each(
         Box::new(BufReader::new(tokio::fs::File::open(file).await.map_err(cannot_read)?))
     };
     let reach = context.reach(Opening::OrMake).await?;
+    context.goes_by_config(&reach)?;
     let lane = Lane::new(context, &reach, manifest).await?;
     let mut interrupts = follow::Interrupts::new()?;
     let mut tally = Tally::new(context);

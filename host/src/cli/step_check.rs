@@ -4,6 +4,7 @@ use super::complain::Complaint;
 use super::context::{Context, print, print_json};
 use super::granted::{self, Granted};
 use super::{exit, run, text};
+use piton::manifest::Allowance;
 use piton::rehearsal::step_check::{Answers, Report, Server, StepCheck, Verdict};
 use piton::runner::Checking;
 use piton::sandbox::inert;
@@ -40,14 +41,18 @@ pub(crate) struct Arguments {
 
 pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<ExitCode, Complaint> {
     let input = granted::json(&run::read_input(arguments.input.as_deref())?, "the input")?;
-    let grants = arguments.granted.grants()?;
-    check_folders(&grants)?;
+    let mut allowance = arguments.granted.allowance()?;
+    check_folders(&allowance.grants)?;
     let server = Arc::new(Server::new(read_answers(arguments.answers.as_deref())?));
-    let mut settings = context.settings();
+    let mut settings = context.settings()?;
+    // Folders are copied and hosts made up: none of them is reached.
+    settings.operator = settings.operator.map(|operator| Arc::new(operator.for_rehearsal()));
     settings.stand_in = Some(Arc::clone(&server) as _);
     let checking = Checking::new(&context.globals.data, &settings)?;
     let candidate = checking.load(&arguments.component);
     let candidate = candidate.map_err(|message| Complaint::mistake(message, ""))?;
+    checking.hold(&mut allowance).map_err(|message| Complaint::mistake(message, ""))?;
+    let Allowance { timeout, limits, grants, .. } = allowance;
     let check = StepCheck {
         checking: &checking,
         candidate: &candidate,
@@ -56,7 +61,8 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<ExitC
         input: &input,
         is_input_given: arguments.input.is_some(),
         is_kept: arguments.no_undo,
-        timeout: arguments.granted.timeout()?,
+        timeout,
+        limits: &limits,
     };
     check.check_grants().map_err(|message| Complaint::mistake(message, ""))?;
     let report = tokio::select! {

@@ -4,10 +4,11 @@ use super::complain::Complaint;
 use super::context::{Context, print, print_json};
 use super::granted::{self, Granted};
 use super::{exit, run, text};
+use piton::manifest::Allowance;
 use piton::runner::{Checking, TryCall, TryPart};
-use piton::sandbox::{ResolvedGrants, inert};
-use piton_core::{DirGrant, End, Grants, Json, Limits, Phase};
-use std::path::{Path, PathBuf};
+use piton::sandbox::inert;
+use piton_core::{End, Grants, Json, Phase};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 #[derive(clap::Args)]
@@ -33,8 +34,13 @@ pub(crate) struct Arguments {
 
 pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<ExitCode, Complaint> {
     let input = run::read_input(arguments.input.as_deref())?;
-    let grants = arguments.granted.grants()?;
-    make_folders(&grants)?;
+    let mut allowance = arguments.granted.allowance()?;
+    check_folders(&allowance.grants)?;
+    let mistake = |message: String| Complaint::mistake(message, "");
+    let checking = Checking::new(&context.globals.data, &context.settings()?)?;
+    let candidate = checking.load(&arguments.component).map_err(mistake)?;
+    let grants = checking.allow(&mut allowance).map_err(mistake)?;
+    let Allowance { timeout, limits, .. } = allowance;
     let part = TryPart::first();
     let memos = part.memos.clone();
     let call = TryCall {
@@ -45,15 +51,11 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<ExitC
             .as_deref()
             .map(|text| granted::json(text, "`--output`"))
             .transpose()?,
-        limits: Limits::default(),
-        grants: ResolvedGrants::resolve(&grants, Path::new("."), &[])
-            .map_err(|error| Complaint::mistake(error.to_string(), ""))?,
-        timeout: arguments.granted.timeout()?,
+        limits,
+        grants,
+        timeout,
         part,
     };
-    let checking = Checking::new(&context.globals.data, &context.settings())?;
-    let candidate = checking.load(&arguments.component);
-    let candidate = candidate.map_err(|message| Complaint::mistake(message, ""))?;
     let is_quiet = context.globals.quiet;
     let has_color = context.has_color;
     let told = checking.try_call(&candidate, call, move |line| {
@@ -109,16 +111,11 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<ExitC
     Ok(ExitCode::from(if succeeded { exit::COMPLETED } else { exit::ROLLED_BACK }))
 }
 
-/// Makes the granted folders that are missing.
-fn make_folders(grants: &Grants) -> Result<(), Complaint> {
-    for DirGrant { host, .. } in &grants.dirs {
-        if host.is_empty() {
-            let hint = "write `--dir out:/data`";
-            return Err(Complaint::mistake("`--dir` names no folder of this machine", hint));
-        }
-        std::fs::create_dir_all(host).map_err(|error| {
-            Complaint::mistake(format!("cannot make the folder `{host}`: {error}"), "")
-        })?;
+/// A folder without a name is a slip: it would be the current one.
+fn check_folders(grants: &Grants) -> Result<(), Complaint> {
+    if grants.dirs.iter().any(|dir| dir.host.is_empty()) {
+        let hint = "write `--dir out:/data`";
+        return Err(Complaint::mistake("`--dir` names no folder of this machine", hint));
     }
     Ok(())
 }

@@ -212,6 +212,18 @@ impl DataDir {
 /// Writes a file so that it is there as a whole or not at all, whenever the machine stops. Readable
 /// by its owner alone.
 pub(super) fn write_whole(file: &Path, bytes: &[u8]) -> Result<(), DataDirError> {
+    write_with_mode(file, bytes, 0o600)
+}
+
+/// As the data directory's own files are written, of a file that others may read.
+///
+/// # Errors
+/// [`DataDirError`] where it cannot be written; then it is as it was.
+pub fn write_public(file: &Path, bytes: &[u8]) -> Result<(), DataDirError> {
+    write_with_mode(file, bytes, 0o644)
+}
+
+fn write_with_mode(file: &Path, bytes: &[u8], mode: u32) -> Result<(), DataDirError> {
     // Two threads may keep the same content at once: each writes a file of its own.
     static WRITTEN: AtomicU64 = AtomicU64::new(0);
     let mut name = file.as_os_str().to_owned();
@@ -219,7 +231,7 @@ pub(super) fn write_whole(file: &Path, bytes: &[u8]) -> Result<(), DataDirError>
     let new = PathBuf::from(name);
     let written = (|| {
         let mut options = OpenOptions::new();
-        let mut open = options.write(true).create(true).truncate(true).mode(0o600).open(&new)?;
+        let mut open = options.write(true).create(true).truncate(true).mode(mode).open(&new)?;
         open.write_all(bytes)?;
         open.sync_all()?;
         std::fs::rename(&new, file)

@@ -25,7 +25,7 @@ mod writer;
 pub use batch::{Append, Batch, Record, RunRecords, Tail};
 pub use checksum::Checksum;
 pub use components::{ComponentError, ComponentStore, digest_of};
-pub use data_dir::{DataDir, DataDirError};
+pub use data_dir::{DataDir, DataDirError, write_public};
 pub use log_line::{LogChannel, LogLine};
 pub use open::{OpenError, Opened};
 pub use redb::{Check, RedbJournal, is_guarded};

@@ -3,9 +3,11 @@
 
 mod http;
 mod secrets;
+mod write;
 
 pub use http::parse as parse_http_target;
 pub(super) use http::read_target;
+pub(super) use write::write;
 
 use super::complaint::{Complaints, Place};
 use super::keys::{DIR, GRANTS};

@@ -168,6 +168,13 @@ pub(super) static CEILINGS: TableKind = TableKind {
 pub(super) static ALLOW: TableKind =
     TableKind { name: "`[allow]`", keys: &["components", "dirs", "env", "http", "secrets"] };
 
+/// `piton.lock`, which `piton lock` writes.
+pub(super) static LOCK: TableKind =
+    TableKind { name: "`piton.lock`", keys: &["version", "manifests"] };
+
+pub(super) static LOCKED_STEP: TableKind =
+    TableKind { name: "a pinned step", keys: &["component", "grants"] };
+
 /// Those of the operator.
 #[cfg(test)]
 pub(super) static OF_OPERATOR: [&TableKind; 3] = [&OPERATOR, &CEILINGS, &ALLOW];

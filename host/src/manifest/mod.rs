@@ -15,6 +15,7 @@ mod grants;
 mod graph;
 mod keys;
 mod limits;
+mod lock;
 mod names;
 mod operator;
 mod order;
@@ -39,6 +40,7 @@ mod tests;
 pub use complaint::{Complaint, Level, Place, render};
 pub use grants::parse_http_target;
 pub use graph::GraphFormat;
+pub use lock::{Lock, Pin, PinChange, Pins, pin_changes, pins_of, refuse_unpinned};
 pub use operator::{Allowance, Operator};
 pub use programs::Programs;
 pub use schema::{InputMistake, InputPlace};
@@ -46,7 +48,7 @@ pub use schema::{InputMistake, InputPlace};
 use complaint::Complaints;
 use defaults::Defaults;
 use names::{Names, check_name};
-use piton_core::{Grants, Json, Limits, Pipeline, StepIndex};
+use piton_core::{Digest, Grants, Json, Limits, Pipeline, StepIndex};
 use shape::Table;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -158,7 +160,7 @@ pub fn read_despite_mistakes(text: &str) -> Option<Manifest> {
 }
 
 fn read(text: &str, complaints: &mut Complaints) -> Option<Manifest> {
-    let document = document("manifest", text, complaints)?;
+    let document = document("manifest", text, MANIFEST_BYTES_MAX, complaints)?;
     let start = 0..text.find('\n').unwrap_or(text.len());
     let root = Table::of(&keys::ROOT, document.get_ref(), start.clone(), complaints);
     let head = root.get("pipeline");
@@ -207,6 +209,18 @@ fn assemble(
     Manifest { pipeline: Arc::new(pipeline), steps: settings, programs, input_schema }
 }
 
+/// Reads a component's digest, as `piton inspect` shows it.
+fn read_digest(value: &shape::Value<'_>, complaints: &mut Complaints) -> Option<Digest> {
+    let text = value.get_ref().as_str().unwrap_or_default();
+    let digest = text.strip_prefix("sha256:").and_then(|hex| hex.parse().ok());
+    if digest.is_none() {
+        complaints
+            .error(&value.span(), "this is no digest of a component")
+            .hint("write `sha256:` and 64 lower-case digits, as `piton inspect` shows them");
+    }
+    digest
+}
+
 /// The line of a byte, from 1.
 fn line_of(text: &str, byte: usize) -> usize {
     let before = text.as_bytes().iter().take(byte);
@@ -217,10 +231,12 @@ fn line_of(text: &str, byte: usize) -> usize {
 fn document<'t>(
     what: &str,
     text: &'t str,
+    bytes_max: usize,
     complaints: &mut Complaints,
 ) -> Option<Spanned<DeTable<'t>>> {
-    if text.len() > MANIFEST_BYTES_MAX {
-        let too_large = complaints.placeless(format!("the {what} is larger than 1 MiB"));
+    if text.len() > bytes_max {
+        let message = format!("the {what} is larger than {} MiB", bytes_max >> 20);
+        let too_large = complaints.placeless(message);
         if what == "manifest" {
             too_large.hint("keep data in files, and give them to the steps that need them");
         }

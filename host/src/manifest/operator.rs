@@ -71,9 +71,9 @@ impl Operator {
         &self.path
     }
 
-    /// The same for rehearsals, which replace every folder by one of their own.
+    /// The same for rehearsals, which replace every folder by one of their own and reach no host.
     pub fn for_rehearsal(&self) -> Self {
-        Self { dirs: None, ..self.clone() }
+        Self { dirs: None, http: None, ..self.clone() }
     }
 
     /// Complains of all that a manifest asks for and may not have, but for folders, files and

@@ -19,7 +19,7 @@ pub use server::Server;
 use crate::runner::{Candidate, Checking};
 use crate::sandbox::digest_of;
 use folders::Folders;
-use piton_core::{Grants, Json};
+use piton_core::{Grants, Json, Limits};
 use scene::Stage;
 use std::time::Duration;
 
@@ -45,6 +45,8 @@ pub struct StepCheck<'a> {
     pub is_kept: bool,
     /// How long a call may take.
     pub timeout: Duration,
+    /// What a call may use besides.
+    pub limits: &'a Limits,
 }
 
 impl StepCheck<'_> {

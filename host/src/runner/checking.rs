@@ -1,9 +1,12 @@
 //! What is done without a data directory: checking manifests with their components, and calling a
 //! component once to try it. Nothing is recorded; compiled code lives in a folder that goes with it.
 
-use super::loaded::{CheckedManifest, LoadFailed, check_with_components, component_file};
+use super::bounds::{Bounds, Missing};
+use super::loaded::{CheckedManifest, LoadFailed, Rules, component_file};
+use super::lock_file::Locking;
 use super::shared::{HostFailure, Settings, make_sandbox};
 use crate::journal::Secret;
+use crate::manifest::{Allowance, Complaint, Operator};
 use crate::sandbox::{
     BoxFuture, Call, Ended, Inspection, LoadError, LogLine, MemosKept, Program, Progress,
     RememberError, ResolvedGrants, Sandbox, Services,
@@ -17,6 +20,7 @@ use std::time::Duration;
 /// A sandbox of its own, for a look.
 pub struct Checking {
     sandbox: Sandbox,
+    operator: Option<Arc<Operator>>,
     /// A folder of compiled code that goes with this; none where the data directory has one.
     own_folder: Option<PathBuf>,
 }
@@ -131,14 +135,15 @@ impl Checking {
     /// # Errors
     /// [`HostFailure`] where it cannot be made.
     pub fn new(data_dir: &Path, settings: &Settings) -> Result<Self, HostFailure> {
+        let operator = settings.operator.clone();
         // Code files appear as a whole and carry a MAC: no lock is needed to share them.
         if let Ok(secret) = Secret::of_data_dir(data_dir) {
             let sandbox = make_sandbox(data_dir, &secret, settings)?;
-            return Ok(Self { sandbox, own_folder: None });
+            return Ok(Self { sandbox, operator, own_folder: None });
         }
         let folder = std::env::temp_dir().join(format!("piton-{:032x}", rand::random::<u128>()));
         let sandbox = make_sandbox(&folder, &Secret::of_the_moment(rand::random()), settings)?;
-        Ok(Self { sandbox, own_folder: Some(folder) })
+        Ok(Self { sandbox, operator, own_folder: Some(folder) })
     }
 
     /// Checks a manifest and all that it names.
@@ -146,7 +151,20 @@ impl Checking {
     /// # Errors
     /// [`LoadFailed`] with every mistake.
     pub fn check(&self, path: &Path) -> Result<CheckedManifest, LoadFailed> {
-        check_with_components(&self.sandbox, path)
+        self.rules(true).check(path)
+    }
+
+    /// Compares a manifest with what the lock file beside it pins.
+    ///
+    /// # Errors
+    /// [`LoadFailed`] with every mistake in either.
+    pub fn locking(&self, path: &Path) -> Result<Locking, LoadFailed> {
+        Locking::of(path, self.rules(false).pins(path)?)
+    }
+
+    fn rules(&self, keeps_lock: bool) -> Rules<'_> {
+        let (sandbox, operator) = (&self.sandbox, self.operator.as_deref());
+        Rules { sandbox, operator, own: None, keeps_lock }
     }
 
     /// Looks at a component without compiling it.
@@ -160,7 +178,7 @@ impl Checking {
     /// Makes a component ready to be tried.
     ///
     /// # Errors
-    /// Why it cannot be called, for people.
+    /// Why it cannot be called, for people: also where the operator does not allow it.
     pub fn load(&self, component: &Path) -> Result<Candidate, String> {
         let named = component.display().to_string();
         let (file, _) = component_file(component, &named).map_err(|refused| refused.to_string())?;
@@ -168,8 +186,36 @@ impl Checking {
             std::fs::read(&file).map_err(|error| format!("cannot read `{named}`: {error}"))?;
         let unusable = |error: LoadError| format!("`{named}` cannot be used: {error}");
         let inspection = self.sandbox.inspect(&bytes).map_err(unusable)?;
+        if let Some(refused) = Bounds::new(self.operator.as_deref()).refuse_component(&inspection.digest)
+        {
+            return Err(in_words(refused));
+        }
         let program = self.sandbox.load(inspection.digest, || Ok(bytes)).map_err(unusable)?;
         Ok(Candidate { program, inspection })
+    }
+
+    /// Holds what a call asks for against what the operator allows, and lowers what it leaves to a
+    /// default.
+    ///
+    /// # Errors
+    /// What is not allowed, for people.
+    pub fn hold(&self, allowance: &mut Allowance) -> Result<(), String> {
+        let refused = self.operator.as_ref().and_then(|operator| {
+            let bounds = Bounds::new(Some(operator));
+            let refused = operator.hold_call(allowance).into_iter().next();
+            refused.or_else(|| bounds.refuse_paths(&allowance.grants, Path::new(".")))
+        });
+        refused.map_or(Ok(()), |refused| Err(in_words(refused)))
+    }
+
+    /// As [`Checking::hold`]; then finds the folders, and makes those that are missing.
+    ///
+    /// # Errors
+    /// What is not allowed, or cannot be given, for people.
+    pub fn allow(&self, allowance: &mut Allowance) -> Result<ResolvedGrants, String> {
+        self.hold(allowance)?;
+        let bounds = Bounds::new(self.operator.as_deref());
+        bounds.resolve(&allowance.grants, Path::new("."), Missing::Make)
     }
 
     /// Calls a component once. `line` is told what it logs, as it comes.
@@ -203,6 +249,14 @@ impl Checking {
         let mut usage = services.usage.lock().expect("no holder panics").clone();
         usage.add_all(&ended.usage);
         Tried { ended, usage }
+    }
+}
+
+/// What is refused, and what to do.
+fn in_words(refused: Complaint) -> String {
+    match refused.hint {
+        Some(hint) => format!("{}: {hint}", refused.message),
+        None => refused.message,
     }
 }
 

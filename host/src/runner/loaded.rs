@@ -1,11 +1,13 @@
 //! What a run needs beside its journal: the checked manifest and its loaded components.
 //! Finds files and asks the sandbox what they are; never runs a guest.
 
+use super::bounds::{Bounds, Missing, missing_secrets};
+use super::lock_file;
 use super::shared::Shared;
 use crate::build;
-use crate::manifest::{self, Complaint, FileRef, Level, Manifest};
+use crate::manifest::{self, Complaint, FileRef, Level, Manifest, Operator, Pins};
 use crate::sandbox::{self, LoadError, Program, ResolvedGrants};
-use piton_core::{Digest, Effect, Grant, Grants, Pipeline, SecretSource, StepIndex};
+use piton_core::{Digest, Effect, Pipeline, StepIndex};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -25,6 +27,17 @@ pub(crate) struct Loaded {
     pub(crate) grants: Vec<ResolvedGrants>,
     /// The text of `input_schema`'s file.
     pub(crate) input_schema: Option<String>,
+    /// Why no attempt of it may start on this host as it is; its runs can be looked at.
+    pub(crate) hindrance: Option<Hindrance>,
+}
+
+/// Why a run that began before is not taken up. Nothing of it is lost.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hindrance {
+    /// What is in its way, for people.
+    pub message: String,
+    /// What to do; empty where there is nothing to say.
+    pub hint: String,
 }
 
 impl Loaded {
@@ -53,25 +66,31 @@ pub struct ManifestRefused {
 }
 
 impl ManifestRefused {
-    fn without_text(path: &Path, message: String, hint: &str) -> Self {
+    pub(super) fn without_text(path: &Path, message: String, hint: &str) -> Self {
         let complaint = complaint(Level::Error, None, message, Some(hint.into()));
         Self { path: path.into(), text: String::new(), complaints: vec![complaint] }
     }
 }
 
 impl ManifestRefused {
-    /// Adds what is wrong with the components that it names: all mistakes are told in one go.
-    fn with_components(mut self, sandbox: &sandbox::Sandbox) -> Self {
-        let Some(manifest) = manifest::read_despite_mistakes(&self.text) else { return self };
+    /// Adds what is wrong with the components that it names, and what the operator does not allow:
+    /// all mistakes are told in one go.
+    fn with_components(mut self, sandbox: &sandbox::Sandbox, bounds: &Bounds<'_>) -> Self {
+        let Some(mut manifest) = manifest::read_despite_mistakes(&self.text) else { return self };
         let folder = folder_of(&self.path);
-        if let Ok(found) = look_up(sandbox, &manifest, &folder, &mut self.complaints) {
+        self.complaints.extend(bounds.hold(&mut manifest, &folder));
+        if let Ok(found) = look_up(sandbox, bounds, &manifest, &folder, &mut self.complaints) {
             self.complaints.extend(found.complaints);
         }
-        self.complaints.sort_by_key(|complaint| {
-            complaint.place.as_ref().map_or(usize::MAX, |place| place.start)
-        });
+        sort(&mut self.complaints);
         self
     }
+}
+
+/// Puts complaints in the order of their places; those without come last.
+fn sort(complaints: &mut [Complaint]) {
+    complaints
+        .sort_by_key(|complaint| complaint.place.as_ref().map_or(usize::MAX, |place| place.start));
 }
 
 /// A complaint about what a manifest names, rather than about its text.
@@ -115,15 +134,6 @@ pub fn read_manifest(path: &Path) -> Result<CheckedManifest, ManifestRefused> {
     }
 }
 
-/// What becomes of folders that are granted for writing and not there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Missing {
-    /// They are made: a run is about to begin.
-    Make,
-    /// They are let be: the manifest is only looked at.
-    Let,
-}
-
 /// What a manifest names, looked up.
 struct Found {
     /// By step; none for waiting nodes, and where there is a complaint.
@@ -138,30 +148,100 @@ struct Component {
     program: Arc<Program>,
 }
 
-/// Checks a manifest and all that it names, without running anything or keeping anything.
-///
-/// # Errors
-/// [`LoadFailed`] with every mistake.
-pub(super) fn check_with_components(
-    sandbox: &sandbox::Sandbox,
-    path: &Path,
-) -> Result<CheckedManifest, LoadFailed> {
-    let mut checked = read_manifest(path).map_err(|refused| refused.with_components(sandbox))?;
-    let folder = folder_of(path);
-    let mut found = look_up(sandbox, &checked.manifest, &folder, &mut checked.remarks)?;
-    resolve_all(&checked.manifest, &folder, &[], Missing::Let, &mut found.complaints);
-    // Where a manifest is checked its secrets need not be.
-    checked.remarks.extend(missing_secrets(sandbox, &checked.manifest, &folder, Level::Warning));
-    if found.complaints.is_empty() {
-        return Ok(checked);
+/// A manifest that may be run on this host.
+struct Held {
+    checked: CheckedManifest,
+    folder: PathBuf,
+    components: Vec<Option<Component>>,
+    grants: Vec<ResolvedGrants>,
+    input_schema: Option<String>,
+}
+
+impl Held {
+    fn digests(&self) -> Vec<Option<Digest>> {
+        digests(&self.components)
     }
-    found.complaints.append(&mut checked.remarks);
-    let CheckedManifest { path, text, .. } = checked;
-    Err(ManifestRefused { path, text, complaints: found.complaints }.into())
+}
+
+/// What a manifest is held against besides its own rules.
+pub(super) struct Rules<'a> {
+    pub(super) sandbox: &'a sandbox::Sandbox,
+    pub(super) operator: Option<&'a Operator>,
+    /// The host's own folder, if a run is about to begin: what it needs is made.
+    pub(super) own: Option<&'a Path>,
+    /// Whether what a lock file pins must be kept to.
+    pub(super) keeps_lock: bool,
+}
+
+impl Rules<'_> {
+    /// Reads a manifest and all that it names, and holds it against everything.
+    fn hold(&self, path: &Path) -> Result<Held, LoadFailed> {
+        let mut bounds = Bounds::new(self.operator);
+        if let Some(own) = self.own {
+            bounds = bounds.and_forbidding(own);
+        }
+        let lock = self.keeps_lock.then(|| lock_file::read_beside(path)).transpose()?.flatten();
+        if let Some(lock) = &lock {
+            bounds = bounds.and_guarding(&lock.path);
+        }
+        let mut checked = read_manifest(path)
+            .map_err(|refused| refused.with_components(self.sandbox, &bounds))?;
+        let folder = folder_of(path);
+        let mut complaints = bounds.hold(&mut checked.manifest, &folder);
+        let found =
+            look_up(self.sandbox, &bounds, &checked.manifest, &folder, &mut checked.remarks)?;
+        complaints.extend(found.complaints);
+        if let Some(pins) = lock.as_ref().and_then(|lock| lock.pins(path)) {
+            let (digests, named) = (digests(&found.components), path.display().to_string());
+            let manifest = &checked.manifest;
+            complaints.extend(manifest::refuse_unpinned(manifest, &digests, pins, &named));
+        }
+        // Nothing is made for a manifest that is refused.
+        let begins = self.own.is_some() && complaints.is_empty();
+        let missing = if begins { Missing::Make } else { Missing::Let };
+        let manifest = &checked.manifest;
+        let grants = bounds.resolve_all(manifest, &folder, missing, &mut complaints);
+        let level = if self.own.is_some() { Level::Error } else { Level::Warning };
+        // Where a manifest is only checked its secrets need not be.
+        let secrets = missing_secrets(self.sandbox, manifest, &folder, level);
+        let kept = if self.own.is_some() { &mut complaints } else { &mut checked.remarks };
+        kept.extend(secrets);
+        if complaints.is_empty() {
+            let (components, input_schema) = (found.components, found.input_schema);
+            return Ok(Held { checked, folder, components, grants, input_schema });
+        }
+        complaints.append(&mut checked.remarks);
+        sort(&mut complaints);
+        let CheckedManifest { path, text, .. } = checked;
+        Err(ManifestRefused { path, text, complaints }.into())
+    }
+
+    /// Checks a manifest and all that it names, without running anything or keeping anything.
+    ///
+    /// # Errors
+    /// [`LoadFailed`] with every mistake.
+    pub(super) fn check(&self, path: &Path) -> Result<CheckedManifest, LoadFailed> {
+        Ok(self.hold(path)?.checked)
+    }
+
+    /// What there is to pin of a manifest.
+    ///
+    /// # Errors
+    /// As [`Rules::check`].
+    pub(super) fn pins(&self, path: &Path) -> Result<Pins, LoadFailed> {
+        let held = self.hold(path)?;
+        Ok(manifest::pins_of(&held.checked.manifest, &held.digests()))
+    }
+}
+
+fn digests(components: &[Option<Component>]) -> Vec<Option<Digest>> {
+    let digest = |found: &Option<Component>| Some(found.as_ref()?.program.digest());
+    components.iter().map(digest).collect()
 }
 
 fn look_up(
     sandbox: &sandbox::Sandbox,
+    bounds: &Bounds<'_>,
     manifest: &Manifest,
     folder: &Path,
     remarks: &mut Vec<Complaint>,
@@ -180,7 +260,7 @@ fn look_up(
             continue;
         }
         known.insert(&named.path, index);
-        match load_component(sandbox, folder, &named.path) {
+        match load_component(sandbox, bounds, folder, &named.path) {
             Ok((component, is_stale)) => {
                 if is_stale {
                     let message = format!("`{}` was changed after it was built", named.path);
@@ -238,20 +318,17 @@ impl Shared {
         path: &Path,
     ) -> Result<(Loaded, Vec<Complaint>), LoadFailed> {
         let sandbox = self.sandbox().map_err(|error| LoadFailed::Host(error.to_string()))?;
-        let checked = read_manifest(path).map_err(|refused| refused.with_components(sandbox))?;
-        let CheckedManifest { text, mut remarks, manifest, .. } = checked;
-        let folder = folder_of(path);
-        let Found { components, input_schema, mut complaints } =
-            look_up(sandbox, &manifest, &folder, &mut remarks)?;
-        let own = self.data.path();
-        let grants = resolve_all(&manifest, &folder, &[own], Missing::Make, &mut complaints);
-        complaints.extend(missing_secrets(sandbox, &manifest, &folder, Level::Error));
-        if !complaints.is_empty() {
-            return Err(ManifestRefused { path: path.into(), text, complaints }.into());
-        }
+        let rules = Rules {
+            sandbox,
+            operator: self.operator(),
+            own: Some(self.data.path()),
+            keeps_lock: true,
+        };
+        let Held { checked, folder, components, grants, input_schema } = rules.hold(path)?;
         for component in components.iter().flatten().filter(|found| !found.bytes.is_empty()) {
             self.keep(&component.bytes)?;
         }
+        let CheckedManifest { text, remarks, manifest, .. } = checked;
         let digest = self.keep(text.as_bytes())?;
         let programs =
             components.into_iter().map(|component| component.map(|found| found.program)).collect();
@@ -268,7 +345,7 @@ impl Shared {
         let text = self.components.get(&manifest_digest).map_err(|error| error.to_string())?;
         let text = String::from_utf8(text)
             .map_err(|_| format!("the recorded manifest {manifest_digest} is no text"))?;
-        let (manifest, _) = manifest::check(&text).map_err(|complaints| {
+        let (mut manifest, _) = manifest::check(&text).map_err(|complaints| {
             let first = complaints.first().map_or("", |complaint| &complaint.message);
             format!("the recorded manifest is refused by this version of piton: {first}")
         })?;
@@ -285,20 +362,26 @@ impl Shared {
                 format!("the component of step `{}` cannot be used: {error}", step.name)
             })?));
         }
-        let mut complaints = Vec::new();
-        let own = self.data.path();
-        let grants = resolve_all(&manifest, folder, &[own], Missing::Make, &mut complaints);
+        let bounds = Bounds::new(self.operator()).and_forbidding(self.data.path());
+        let mut complaints = bounds.hold(&mut manifest, folder);
+        let digests = programs.iter().flatten().map(|program| program.digest());
+        complaints.extend(digests.filter_map(|digest| bounds.refuse_component(&digest)));
+        let missing = if complaints.is_empty() { Missing::Make } else { Missing::Let };
+        let grants = bounds.resolve_all(&manifest, folder, missing, &mut complaints);
         // Without it every attempt would be denied, and the run would turn back for that alone.
         complaints.extend(missing_secrets(sandbox, &manifest, folder, Level::Error));
-        if let Some(complaint) = complaints.first() {
-            return Err(complaint.message.clone());
-        }
-        Ok(assemble(manifest, manifest_digest, folder.into(), programs, grants, None))
+        let hindrance = complaints.into_iter().next().map(|complaint| Hindrance {
+            message: complaint.message,
+            hint: complaint.hint.unwrap_or_default(),
+        });
+        let loaded = assemble(manifest, manifest_digest, folder.into(), programs, grants, None);
+        Ok(Loaded { hindrance, ..loaded })
     }
 }
 
 fn load_component(
     sandbox: &sandbox::Sandbox,
+    bounds: &Bounds<'_>,
     folder: &Path,
     named: &str,
 ) -> Result<(Component, bool), ComponentRefused> {
@@ -308,6 +391,10 @@ fn load_component(
         hint: None,
     })?;
     let digest = sandbox::digest_of(&bytes);
+    // Compiling is work for a stranger: what may not be called is not even compiled.
+    if let Some(Complaint { message, hint, .. }) = bounds.refuse_component(&digest) {
+        return Err(ComponentRefused::User { message, hint });
+    }
     let program = sandbox.load(digest, || Ok(bytes.clone())).map_err(|error| match error {
         LoadError::Host(message) => ComponentRefused::Host(message),
         refused => ComponentRefused::User {
@@ -354,87 +441,24 @@ fn assemble(
     let components =
         programs.iter().map(|program| program.as_ref().map(|program| program.digest())).collect();
     let pipeline = Arc::new(pipeline);
-    Loaded { manifest, pipeline, digest, folder, programs, components, grants, input_schema }
+    let hindrance = None;
+    Loaded {
+        manifest,
+        pipeline,
+        digest,
+        folder,
+        programs,
+        components,
+        grants,
+        input_schema,
+        hindrance,
+    }
 }
 
 /// Where the manifest's relative paths start, as an absolute path.
 pub(crate) fn folder_of(manifest: &Path) -> PathBuf {
     let absolute = std::path::absolute(manifest).unwrap_or_else(|_| manifest.into());
     absolute.parent().map(Path::to_path_buf).unwrap_or_default()
-}
-
-/// A complaint for each secret that steps are granted and this host cannot find.
-fn missing_secrets(
-    sandbox: &sandbox::Sandbox,
-    manifest: &Manifest,
-    folder: &Path,
-    level: Level,
-) -> Vec<Complaint> {
-    let mut complaints = Vec::new();
-    for settings in &manifest.steps {
-        for (grant, place) in settings.grants.each().zip(&settings.grant_places) {
-            let Grant::Secret(secret) = grant else { continue };
-            let grants = Grants { secrets: vec![secret.clone()], ..Grants::default() };
-            let Ok(grants) = ResolvedGrants::resolve(&grants, folder, &[]) else { continue };
-            for missing in sandbox.secrets_missing(&grants) {
-                let hint = match &secret.source {
-                    SecretSource::Variable(name) => format!("set `{name}` where piton is started"),
-                    SecretSource::File(name) => {
-                        format!("looked for `{}`", folder.join(name).display())
-                    }
-                };
-                let mut complaint = complaint(level, None, missing.to_string(), Some(hint));
-                complaint.place = Some(place.clone());
-                complaints.push(complaint);
-            }
-        }
-    }
-    complaints
-}
-
-/// Finds the folders that steps are granted.
-fn resolve_all(
-    manifest: &Manifest,
-    folder: &Path,
-    forbidden: &[&Path],
-    missing: Missing,
-    complaints: &mut Vec<Complaint>,
-) -> Vec<ResolvedGrants> {
-    let forbidden: Vec<PathBuf> =
-        forbidden.iter().filter_map(|path| path.canonicalize().ok()).collect();
-    let forbidden: Vec<&Path> = forbidden.iter().map(PathBuf::as_path).collect();
-    let mut resolved = Vec::new();
-    for (step, settings) in manifest.pipeline.steps.iter().zip(&manifest.steps) {
-        match resolve(&settings.grants, folder, &forbidden, missing) {
-            Ok(grants) => resolved.push(grants),
-            Err(message) => {
-                let message = format!("step `{}`: {message}", step.name);
-                let named = settings.component.as_ref();
-                complaints.push(complaint(Level::Error, named, message, None));
-                resolved.push(ResolvedGrants::default());
-            }
-        }
-    }
-    resolved
-}
-
-fn resolve(
-    grants: &Grants,
-    folder: &Path,
-    forbidden: &[&Path],
-    missing: Missing,
-) -> Result<ResolvedGrants, String> {
-    let absent =
-        grants.dirs.iter().filter(|grant| grant.write && !folder.join(&grant.host).exists());
-    for grant in absent {
-        if missing == Missing::Let {
-            return Ok(ResolvedGrants::default());
-        }
-        let host = folder.join(&grant.host);
-        std::fs::create_dir_all(&host)
-            .map_err(|error| format!("cannot make the folder `{}`: {error}", grant.host))?;
-    }
-    ResolvedGrants::resolve(grants, folder, forbidden).map_err(|error| error.to_string())
 }
 
 /// Why a component cannot be loaded.

@@ -3,6 +3,7 @@
 //! prints.
 
 mod attempt;
+mod bounds;
 mod carry;
 mod checking;
 mod cost;
@@ -10,6 +11,7 @@ mod document;
 mod evaluator;
 mod explain;
 mod loaded;
+mod lock_file;
 mod meddler;
 mod parked;
 mod shared;
@@ -24,8 +26,10 @@ pub use document::{
 };
 pub use explain::{Explanation, Next, Reason};
 pub use loaded::{
-    CheckedManifest, ComponentRefused, LoadFailed, ManifestRefused, component_file, read_manifest,
+    CheckedManifest, ComponentRefused, Hindrance, LoadFailed, ManifestRefused, component_file,
+    read_manifest,
 };
+pub use lock_file::Locking;
 pub use meddler::{CallGuest, Meddler};
 pub use piton_core::Timestamp;
 pub use shared::{ATTEMPTS_MAX, HostFailure, Settings};
@@ -103,6 +107,8 @@ pub enum SayFailed {
     NoSuchStep(String),
     /// The run refuses it.
     Refused(Refusal),
+    /// No attempt of the run may start on this host as it is.
+    Hindered(Hindrance),
     /// The host cannot go on.
     Host(HostFailure),
 }
@@ -211,6 +217,9 @@ impl Host {
         if status.is_final() || status == RunStatus::Stuck || self.shared.is_leaving() {
             return Ok(Err(Box::new(Summary::of(&folded))));
         }
+        if let Some(hindrance) = &loaded.hindrance {
+            return Err(SayFailed::Hindered(hindrance.clone()));
+        }
         Ok(Ok(self.take_up(loaded, folded, tail, Input::HostRestarted).await?))
     }
 
@@ -246,6 +255,11 @@ impl Host {
             }
             let (loaded, folded, tail) = self.fold(run).await?;
             let said = input(&folded)?;
+            // Giving a run up calls nothing; whatever else is said may.
+            let calls_nothing = matches!(said, Input::Cancel { keep: true, .. });
+            if let Some(hindrance) = loaded.hindrance.as_ref().filter(|_| !calls_nothing) {
+                return Err(SayFailed::Hindered(hindrance.clone()));
+            }
             let (mut carrier, inbox, updates) =
                 Carrier::new(Arc::clone(&self.shared), loaded, folded, tail);
             carrier.would_refuse(said.clone()).map_err(SayFailed::Refused)?;

@@ -9,6 +9,7 @@ use crate::journal::{
     AppendError, Batch, ComponentStore, DataDir, Journal, JournalError, LogLine, OpenError, Opened,
     Secret, Writer,
 };
+use crate::manifest::Operator;
 use crate::sandbox::{self, Notice, Sandbox};
 use piton_core::{Digest, RunId, Timestamp};
 use std::collections::BTreeMap;
@@ -30,6 +31,8 @@ pub struct Settings {
     pub notify: Arc<dyn Fn(Notice) + Send + Sync>,
     /// Answers all requests of guests, in place of the hosts they go to. Default: nobody does.
     pub stand_in: Option<Arc<dyn sandbox::StandIn>>,
+    /// What no manifest may exceed. Default: nothing but its own ranges.
+    pub operator: Option<Arc<Operator>>,
     /// Stands between runs and their guests. Default: nobody does.
     pub meddler: Option<Arc<dyn Meddler>>,
 }
@@ -156,6 +159,10 @@ impl Shared {
         made.as_ref().map_err(Clone::clone)
     }
 
+    pub(crate) fn operator(&self) -> Option<&Operator> {
+        self.settings.operator.as_deref()
+    }
+
     pub(crate) fn meddler(&self) -> Option<&dyn Meddler> {
         self.settings.meddler.as_deref()
     }
@@ -217,6 +224,10 @@ impl Shared {
     }
 
     pub(crate) fn remember_loaded(&self, loaded: Loaded) -> Arc<Loaded> {
+        // What is in the way may be gone at the next look.
+        if loaded.hindrance.is_some() {
+            return Arc::new(loaded);
+        }
         let key = (loaded.digest, loaded.folder.clone(), loaded.components.clone());
         let mut known = self.loaded.lock().expect("no holder panics");
         Arc::clone(known.entry(key).or_insert_with(|| Arc::new(loaded)))

@@ -11,7 +11,7 @@ use std::net::IpAddr;
 /// The longest name of a secret.
 const NAME_BYTES_MAX: usize = 64;
 /// What stands for the secret in `format`.
-const MARK: &str = "${secret}";
+pub(super) const MARK: &str = "${secret}";
 /// Headers that are the host's to set, or that make one message look like two.
 const NO_SECRET_IN: [&str; 12] = [
     "host",

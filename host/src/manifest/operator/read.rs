@@ -6,9 +6,9 @@ use super::super::grants::read_target;
 use super::super::keys::{ALLOW, CEILINGS, OPERATOR};
 use super::super::limits::LIMITS;
 use super::super::shape::{Table, Value, found};
-use super::super::{document, line_of};
+use super::super::{MANIFEST_BYTES_MAX, document, line_of, read_digest};
 use super::{Allow, Ceiling, Operator};
-use piton_core::{Digest, HttpTarget};
+use piton_core::HttpTarget;
 use std::path::Path;
 
 pub(super) fn read(path: &Path, text: &str) -> Result<Operator, Vec<Complaint>> {
@@ -21,7 +21,7 @@ pub(super) fn read(path: &Path, text: &str) -> Result<Operator, Vec<Complaint>> 
 }
 
 fn read_text(path: &Path, text: &str, complaints: &mut Complaints) -> Option<Operator> {
-    let document = document("configuration", text, complaints)?;
+    let document = document("configuration", text, MANIFEST_BYTES_MAX, complaints)?;
     let root = Table::of(&OPERATOR, document.get_ref(), 0..0, complaints);
     let ceilings = root.get("ceilings");
     let ceilings =
@@ -38,7 +38,7 @@ fn read_text(path: &Path, text: &str, complaints: &mut Complaints) -> Option<Ope
     Some(Operator {
         path: path.into(),
         ceilings: ceilings.unwrap_or_default(),
-        components: reader.list("components", component),
+        components: reader.list("components", read_digest),
         dirs: reader.list("dirs", |value, complaints| plain("a path", value, complaints)),
         env: reader.list("env", |value, complaints| plain("a variable", value, complaints)),
         http: reader.list("http", target),
@@ -78,15 +78,4 @@ fn plain(what: &str, value: &Value<'_>, complaints: &mut Complaints) -> Option<S
 
 fn target(value: &Value<'_>, complaints: &mut Complaints) -> Option<HttpTarget> {
     read_target(value, complaints)
-}
-
-fn component(value: &Value<'_>, complaints: &mut Complaints) -> Option<Digest> {
-    let text = value.get_ref().as_str().unwrap_or_default();
-    let digest = text.strip_prefix("sha256:").and_then(|hex| hex.parse().ok());
-    if digest.is_none() {
-        complaints
-            .error(&value.span(), "this is no digest of a component")
-            .hint("write `sha256:` and 64 lower-case digits, as `piton inspect` shows them");
-    }
-    digest
 }

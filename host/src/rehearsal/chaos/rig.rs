@@ -59,6 +59,8 @@ impl Rig {
         let stage = Arc::new(Stage::default());
         let mut settings = settings.clone();
         settings.meddler = Some(Arc::clone(&stage) as _);
+        // Its folders are the rehearsal's own.
+        settings.operator = settings.operator.map(|operator| Arc::new(operator.for_rehearsal()));
         // That the same components are compiled once more is nobody's concern.
         let notify = Arc::clone(&settings.notify);
         settings.notify = Arc::new(move |notice| match notice {

@@ -148,7 +148,7 @@ impl Scene<'_> {
             phase,
             input: self.stage.check.input.clone(),
             output: output.cloned(),
-            limits: Limits::default(),
+            limits: self.stage.check.limits.clone(),
             grants: self.folders.grants.clone(),
             timeout: self.stage.check.timeout,
             part: TryPart { run, attempt, key, execute_key, memos },

@@ -183,6 +183,14 @@ pub(in crate::runner) fn refused(failed: SayFailed, run: &str) -> Refused {
             format!("run `{run}` refuses that: {refusal}"),
             Some(format!("see where it stands with `piton show {run}`")),
         ),
+        SayFailed::Hindered(hindrance) => {
+            let hint = match hindrance.hint.as_str() {
+                "" => "nothing of it is lost; then go on with `piton resume`".to_owned(),
+                hint => format!("{hint}; nothing of the run is lost"),
+            };
+            let message = format!("run `{run}` is not taken up: {}", hindrance.message);
+            Refused::mistake(message, Some(hint))
+        }
         SayFailed::Host(failure) => of_host(failure),
     }
 }

@@ -85,6 +85,11 @@ pub enum Ask {
 }
 
 impl Ask {
+    /// Whether steps may be called for it.
+    pub const fn may_start_attempts(&self) -> bool {
+        matches!(self, Self::Run { .. } | Self::Resume { .. } | Self::Act { .. })
+    }
+
     /// Whether asking it twice is the same as asking it once.
     pub const fn may_be_repeated(&self) -> bool {
         match self {
