@@ -51,19 +51,21 @@ fn read_table(table: &Table<'_>, complaints: &mut Complaints) -> (Grants, Vec<Pl
 
 fn read_dirs(entry: &Entry<'_>, complaints: &mut Complaints) -> Vec<Placed<DirGrant>> {
     let mut dirs: Vec<Placed<DirGrant>> = Vec::new();
+    let mut guest_places: Vec<Place> = Vec::new();
     for value in entry.list(complaints).unwrap_or_default() {
         let Some(table) = Table::read(&DIR, value, complaints) else { continue };
-        let Some(dir) = read_dir(&table, complaints) else { continue };
-        let overlapping = dirs.iter().find(|other| overlap(&other.value.guest, &dir.value.guest));
-        if let Some(other) = overlapping {
+        let Some(Placed { value: dir, place }) = read_dir(&table, complaints) else { continue };
+        let overlapping = dirs.iter().position(|other| overlap(&other.value.guest, &dir.guest));
+        if let Some(nth) = overlapping {
             complaints
-                .error(&dir.place, "two granted folders overlap in the guest")
-                .label(format!("`{}`", dir.value.guest))
-                .other(other.place.clone(), format!("`{}`", other.value.guest))
+                .error(&place, "two granted folders overlap in the guest")
+                .label(format!("`{}`", dir.guest))
+                .other(guest_places[nth].clone(), format!("`{}`", dirs[nth].value.guest))
                 .hint("give each a path that is not within the other's");
             continue;
         }
-        dirs.push(dir);
+        dirs.push(Placed { value: dir, place: value.span() });
+        guest_places.push(place);
     }
     dirs
 }

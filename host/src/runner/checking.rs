@@ -11,7 +11,7 @@ use crate::sandbox::{
     BoxFuture, Call, Ended, Inspection, LoadError, LogLine, MemosKept, Program, Progress,
     RememberError, ResolvedGrants, Sandbox, Services,
 };
-use piton_core::{IdempotencyKey, Json, Limits, Phase, RunId, Usage};
+use piton_core::{Digest, IdempotencyKey, Json, Limits, Phase, RunId, Usage};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -175,6 +175,11 @@ impl Checking {
         self.sandbox.inspect(bytes)
     }
 
+    /// Why the operator does not allow a component, and what to do, where it does not.
+    pub fn refuses(&self, component: &Digest) -> Option<Complaint> {
+        Bounds::new(self.operator.as_deref()).refuse_component(component)
+    }
+
     /// Makes a component ready to be tried.
     ///
     /// # Errors
@@ -186,8 +191,7 @@ impl Checking {
             std::fs::read(&file).map_err(|error| format!("cannot read `{named}`: {error}"))?;
         let unusable = |error: LoadError| format!("`{named}` cannot be used: {error}");
         let inspection = self.sandbox.inspect(&bytes).map_err(unusable)?;
-        if let Some(refused) = Bounds::new(self.operator.as_deref()).refuse_component(&inspection.digest)
-        {
+        if let Some(refused) = self.refuses(&inspection.digest) {
             return Err(in_words(refused));
         }
         let program = self.sandbox.load(inspection.digest, || Ok(bytes)).map_err(unusable)?;

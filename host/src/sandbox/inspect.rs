@@ -3,7 +3,7 @@
 
 use super::imports::{self, RECONCILE, STEP};
 use super::load_error::LoadError;
-use piton_core::Digest;
+use piton_core::{Digest, Grants};
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeSet;
 use wasmparser::{BinaryReader, KnownCustom, Parser, Payload, ProducersSectionReader};
@@ -78,6 +78,54 @@ impl World {
             (true, false) => Some(Self::Plugin),
             (false, _) => None,
         }
+    }
+}
+
+/// How what a component imports fits what a step of it is granted: keys of the manifest.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Fit {
+    /// What it imports, and gets nothing from without a grant.
+    pub missing: Vec<&'static str>,
+    /// What it is granted, and does not import.
+    pub unused: Vec<&'static str>,
+}
+
+impl Inspection {
+    /// What it can do, in plain words, each once; of imports that this host does not know, nothing.
+    pub fn does(&self) -> Vec<&'static str> {
+        let mut does: Vec<&str> = Vec::new();
+        for meaning in self.imports.iter().filter_map(|import| import.meaning) {
+            if !does.contains(&meaning) {
+                does.push(meaning);
+            }
+        }
+        does
+    }
+
+    /// The keys of the manifest without which some of its imports give nothing.
+    pub fn needs(&self) -> BTreeSet<&'static str> {
+        self.imports.iter().filter_map(|import| import.grant).collect()
+    }
+
+    /// Compares what it imports with what a step of it is granted.
+    pub fn fit(&self, grants: &Grants) -> Fit {
+        let needs = self.needs();
+        let granted = [
+            ("grants.dirs", "grants.dirs", !grants.dirs.is_empty()),
+            ("grants.env", "grants.env", !grants.env.is_empty()),
+            ("grants.http", "grants.http", !grants.http.is_empty()),
+            // They go into requests.
+            ("grants.secrets", "grants.http", !grants.secrets.is_empty()),
+        ];
+        let mut fit = Fit::default();
+        for (key, need, is_granted) in granted {
+            match (needs.contains(need), is_granted) {
+                (true, false) if key == need => fit.missing.push(key),
+                (false, true) => fit.unused.push(key),
+                _ => {}
+            }
+        }
+        fit
     }
 }
 
@@ -186,5 +234,59 @@ impl Found {
                 });
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use piton_core::{DirGrant, SecretGrant, SecretSource};
+
+    fn importing(names: &[&str]) -> Inspection {
+        Inspection {
+            digest: digest_of(b""),
+            size_bytes: 0,
+            world: Some(World::Plugin),
+            imports: names.iter().map(|name| Import::from((*name).to_owned())).collect(),
+            exports: Vec::new(),
+            producers: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn what_it_does_is_told_once() {
+        let inspection = importing(&[
+            "wasi:clocks/wall-clock@0.2.6",
+            "wasi:filesystem/types@0.2.6",
+            "wasi:filesystem/preopens@0.2.6",
+            "acme:lasers/fire@1.0.0",
+        ]);
+        assert_eq!(
+            inspection.does(),
+            ["reads the clock", "reads and writes files in folders that the manifest grants"]
+        );
+        assert_eq!(inspection.needs().into_iter().collect::<Vec<_>>(), ["grants.dirs"]);
+    }
+
+    #[test]
+    fn what_is_missing_and_what_is_unused_is_told() {
+        let secret = SecretGrant {
+            name: "KEY".into(),
+            header: "x-key".into(),
+            before: String::new(),
+            after: String::new(),
+            targets: Vec::new(),
+            source: SecretSource::Variable("KEY".into()),
+        };
+        let dir = DirGrant { host: "out".into(), guest: "/out".into(), write: false };
+        let grants = Grants { dirs: vec![dir], secrets: vec![secret], ..Grants::default() };
+        let fit = |names: &[&str]| importing(names).fit(&grants);
+        let unused = vec!["grants.dirs", "grants.secrets"];
+        assert_eq!(fit(&[]), Fit { missing: vec![], unused });
+        let (missing, unused) = (vec!["grants.http"], vec!["grants.dirs"]);
+        assert_eq!(fit(&["wasi:http/types@0.2.6"]), Fit { missing, unused });
+        let (missing, unused) = (vec!["grants.env"], vec!["grants.secrets"]);
+        let names = ["wasi:cli/environment@0.2.6", "wasi:filesystem/types@0.2.6"];
+        assert_eq!(fit(&names), Fit { missing, unused });
     }
 }

@@ -42,7 +42,7 @@ pub use grants::{GrantError, ResolvedDir, ResolvedGrants, ResolvedSecret};
 pub use guest::MemosKept;
 pub use http::{Answered, Sent, StandIn};
 pub use inert::inert;
-pub use inspect::{Import, Inspection, Producer, World, digest_of};
+pub use inspect::{Fit, Import, Inspection, Producer, World, digest_of};
 pub use json::admit;
 pub use load_error::LoadError;
 pub use program::Program;
