@@ -78,10 +78,21 @@ async fn all(context: &Context, reach: Reach, runs: Vec<String>) -> Result<ExitC
         under_way.spawn(async move { host.rest_of(id).await });
     }
     let mut worst = exit::COMPLETED;
+    let mut refused = None;
     while !under_way.is_empty() {
         tokio::select! {
             Some(ended) = under_way.join_next() => {
-                let update = ended.map_err(|error| Complaint::of_host(error.to_string()))??;
+                let ended = ended.map_err(|error| Complaint::of_host(error.to_string()))?;
+                let update = match ended {
+                    Ok(update) => update,
+                    // One run that cannot go on is no reason to leave the others.
+                    Err(told) => {
+                        let complaint = Complaint::from(told);
+                        context.complain(&complaint);
+                        refused.get_or_insert(complaint.exit);
+                        continue;
+                    }
+                };
                 match update {
                     Update::Rests(summary) | Update::Left(summary) => {
                         worst = worst.max(exit::of_status(&summary.status));
@@ -105,5 +116,5 @@ async fn all(context: &Context, reach: Reach, runs: Vec<String>) -> Result<ExitC
         }
     }
     follow::close(context, Reach::Own(host, server), &mut interrupts).await?;
-    Ok(ExitCode::from(worst))
+    Ok(ExitCode::from(refused.unwrap_or(worst)))
 }

@@ -28,8 +28,11 @@ pub(super) struct Bounds<'a> {
 impl<'a> Bounds<'a> {
     /// The bounds that an operator sets, where there is one.
     pub(super) fn new(operator: Option<&'a Operator>) -> Self {
-        let guarded = operator.map(|operator| real(operator.path()));
-        Self { operator, forbidden: Vec::new(), guarded: guarded.into_iter().collect() }
+        let bounds = Self { operator, forbidden: Vec::new(), guarded: Vec::new() };
+        match operator {
+            Some(operator) => bounds.and_guarding(operator.path()),
+            None => bounds,
+        }
     }
 
     /// The same, with a folder that no step may see: the host's own.
@@ -40,6 +43,9 @@ impl<'a> Bounds<'a> {
 
     /// The same, with a file that no step may write.
     pub(super) fn and_guarding(mut self, file: &Path) -> Self {
+        // Where it is a link, neither what it leads to nor the link itself.
+        let folder = file.parent().map(real).unwrap_or_default();
+        self.guarded.extend(file.file_name().map(|name| folder.join(name)));
         self.guarded.push(real(file));
         self
     }
@@ -280,9 +286,12 @@ mod tests {
         let text = home.path().join("etc/piton.toml");
         let operator = Operator::read(&text, "").expect("it should be read");
         let bounds = Bounds::new(Some(&operator)).and_guarding(&home.path().join("piton.lock"));
+        std::os::unix::fs::symlink("../etc/piton.toml", home.path().join("other/link"))
+            .expect("a link should be made");
+        let bounds = bounds.and_guarding(&home.path().join("other/link"));
         let resolve =
             |host: &str, write| bounds.resolve(&grants(host, write), home.path(), Missing::Let);
-        for host in ["etc", "."] {
+        for host in ["etc", ".", "other"] {
             let told = resolve(host, true).expect_err("it should be refused");
             assert!(told.contains("which says what steps may do"), "{told}");
             assert!(resolve(host, false).is_ok());

@@ -2,6 +2,7 @@
 //! what to type next. Derived from the run's state and its events; never decides anything.
 
 use super::document::{budget_text, cause_word, rfc3339};
+use super::loaded::Hindrance;
 use piton_core::{
     Event, Instance, InstanceId, Limit, Outcome, Phase, RetryPolicy, Run, RunStatus, StepKind,
     StepStatus, Timestamp, Waiting,
@@ -71,6 +72,25 @@ pub(crate) fn explain(
         holder,
         reasons: explaining.reasons,
         next: explaining.next,
+    }
+}
+
+impl Explanation {
+    /// Says first what keeps the run from being taken up.
+    pub(crate) fn hindered(&mut self, hindrance: &Hindrance) {
+        let Hindrance { message, hint } = hindrance;
+        let hint = if hint.is_empty() { String::new() } else { format!("; {hint}") };
+        self.reasons.insert(
+            0,
+            Reason {
+                step: None,
+                text: format!("this host does not take it up: {message}{hint}"),
+                seq: None,
+                at: None,
+                limit: None,
+                due: None,
+            },
+        );
     }
 }
 

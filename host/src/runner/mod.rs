@@ -295,8 +295,12 @@ impl Host {
         let host = self.clone();
         let records = self.records(run)?;
         let folded = off_the_loop(move || host.fold_events(run, &records)).await;
-        let (_, folded, events) = folded.map_err(SayFailed::Host)?;
-        Ok(explain::explain(&folded, &events, holder))
+        let (loaded, folded, events) = folded.map_err(SayFailed::Host)?;
+        let mut explanation = explain::explain(&folded, &events, holder);
+        if let Some(hindrance) = loaded.hindrance.as_ref().filter(|_| !folded.status().is_final()) {
+            explanation.hindered(hindrance);
+        }
+        Ok(explanation)
     }
 
     /// Checks everything that is kept: each checksum and chain, each run's fold, and the rules of

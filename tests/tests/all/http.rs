@@ -77,6 +77,26 @@ fn a_secret_is_sent_and_kept_nowhere() {
     assert_holds_no_secret(&home.data());
 }
 
+/// Without its secret no attempt could do its work: the run is not taken up, and can be looked at.
+#[test]
+fn a_run_whose_secret_is_gone_can_be_looked_at() {
+    let home = Home::with(
+        "[pipeline]\nname = \"it\"\n[steps.wait]\nsignal = \"go\"\n[steps.it]\ncomponent = \
+         \"steps/echo\"\neffect = \"none\"\nafter = [\"wait\"]\ngrants.http = [\"a.example\"]\n\
+         grants.secrets.TOKEN = { header = \"x-key\", hosts = [\"a.example\"] }\n",
+    );
+    let mut run = home.piton(&["run", "pipeline.toml"]).env("TOKEN", SECRET).start();
+    let id = run.run_id();
+    run.wait_for_stderr("wait");
+    run.interrupt();
+    run.finish().expect_code(6);
+    assert_eq!(home.summary(&id)["status"], "waiting");
+    let refused = home.run(&["signal", &id, "go"]).expect_code(2);
+    refused.expect_said("secret `TOKEN` cannot be had").expect_said("set `TOKEN`");
+    let done = home.piton(&["signal", &id, "go"]).env("TOKEN", SECRET).run();
+    done.expect_code(0);
+}
+
 fn assert_holds_no_secret(folder: &Path) {
     for entry in std::fs::read_dir(folder).expect("it should be a folder").flatten() {
         let path = entry.path();
