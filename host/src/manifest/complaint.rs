@@ -103,7 +103,8 @@ impl Complaints {
         self.add(Complaint::new(Level::Error, None, message))
     }
 
-    fn add(&mut self, complaint: Complaint) -> &mut Complaint {
+    /// Keeps a complaint as it is, if not too many are kept.
+    pub(super) fn add(&mut self, complaint: Complaint) -> &mut Complaint {
         if self.is_full() {
             self.dropped += usize::from(complaint.level == Level::Error);
             return self.scratch.insert(complaint);

@@ -5,7 +5,7 @@
 #[cfg(test)]
 mod tests;
 
-use super::complaint::{Complaint, Complaints, Level, Place};
+use super::complaint::{Complaint, Complaints, Place};
 use super::keys::{LOCK, LOCKED_STEP};
 use super::shape::{Entry, Table, found};
 use super::{Manifest, document, grants, read_digest};
@@ -17,8 +17,8 @@ use toml::Value;
 /// The version of the file's form.
 const VERSION: u64 = 1;
 
-/// The largest lock file, in bytes: every step of the largest manifest has a few lines in it.
-const LOCK_BYTES_MAX: usize = 64 << 20;
+/// The largest lock file, in bytes: the largest manifest has some megabytes in it.
+const LOCK_BYTES_MAX: usize = 16 << 20;
 
 /// The lock file of a folder.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -156,42 +156,33 @@ pub fn refuse_unpinned(
     pins: &Pins,
     named: &str,
 ) -> Vec<Complaint> {
-    let mut complaints = Vec::new();
+    let mut complaints = Complaints::default();
     let hint = format!(
         "see what changed with `piton lock {named}`; take it with `piton lock {named} --accept`"
     );
-    let mut complain = |place: Option<&Place>, message: String, label: Option<String>| {
-        complaints.push(Complaint {
-            level: Level::Error,
-            message,
-            place: place.cloned(),
-            label,
-            hint: Some(hint.clone()),
-            others: Vec::new(),
-        });
-    };
     let steps = manifest.pipeline.steps.iter().zip(&manifest.steps).zip(components);
     for ((step, settings), component) in steps {
         let Some(named) = &settings.component else { continue };
         let name = &step.name;
         let Some(pin) = pins.get(name) else {
-            complain(Some(&named.place), format!("step `{name}` is not in `piton.lock`"), None);
+            let message = format!("step `{name}` is not in `piton.lock`");
+            complaints.error(&named.place, message).hint(&hint);
             continue;
         };
         if let Some(component) = component.filter(|component| *component != pin.component) {
             let message = format!("the component of step `{name}` is not the one in `piton.lock`");
             let (is, pinned) = (short(&component), short(&pin.component));
             let label = format!("this is sha256:{is}…, pinned is sha256:{pinned}…");
-            complain(Some(&named.place), message, Some(label));
+            complaints.error(&named.place, message).label(label).hint(&hint);
         }
         for (grant, place) in settings.grants.each().zip(&settings.grant_places) {
             if !pin.grants.cover(grant) {
                 let message = format!("step `{name}` is granted more than `piton.lock` says");
-                complain(Some(place), message, Some(format!("it {grant}")));
+                complaints.error(place, message).label(format!("it {grant}")).hint(&hint);
             }
         }
     }
-    complaints
+    complaints.into_sorted()
 }
 
 /// The beginning of a digest, for people.

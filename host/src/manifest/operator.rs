@@ -6,11 +6,11 @@ mod read;
 #[cfg(test)]
 mod tests;
 
-use super::complaint::{Complaint, Level, Place};
+use super::Manifest;
+use super::complaint::{Complaint, Complaints, Level, Place};
 use super::limits::{Allowed, LimitKind};
-use super::{Manifest, StepSettings};
 use piton_core::{Digest, Grant, Grants, HttpTarget, Limits, SecretSource};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Display};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -79,7 +79,9 @@ impl Operator {
     /// Complains of all that a manifest asks for and may not have, but for folders, files and
     /// components. What it leaves to a default above a ceiling gets the ceiling.
     pub fn hold(&self, manifest: &mut Manifest) -> Vec<Complaint> {
-        let mut complaints: Vec<Complaint> = Vec::new();
+        let mut complaints = Complaints::default();
+        // A place in `[defaults]` is told once for all steps.
+        let mut told: BTreeSet<usize> = BTreeSet::new();
         let pipeline = Arc::make_mut(&mut manifest.pipeline);
         for (step, settings) in pipeline.steps.iter_mut().zip(&mut manifest.steps) {
             if settings.component.is_none() {
@@ -87,14 +89,19 @@ impl Operator {
             }
             let limits = settings.limits.clone();
             let mut allowed = Allowed { timeout: step.timeout, limits };
-            let found = self.lower(&mut allowed, &settings.limit_places);
-            // A place in `[defaults]` is told once for all steps.
-            let found = found.into_iter().filter(|complaint| !complaints.contains(complaint));
-            complaints.extend(found.collect::<Vec<_>>());
+            for complaint in self.lower(&mut allowed, &settings.limit_places) {
+                if complaint.place.as_ref().is_none_or(|place| told.insert(place.start)) {
+                    complaints.add(complaint);
+                }
+            }
             (step.timeout, settings.limits) = (allowed.timeout, allowed.limits);
-            complaints.extend(self.refuse_grants(settings));
+            for (grant, place) in settings.grants.each().zip(&settings.grant_places) {
+                if let Some(refused) = self.refuse(grant) {
+                    complaints.add(Complaint { place: Some(place.clone()), ..refused });
+                }
+            }
         }
-        complaints
+        complaints.into_sorted()
     }
 
     /// As [`Operator::hold`], of one call.
@@ -135,14 +142,6 @@ impl Operator {
             }
         }
         complaints
-    }
-
-    fn refuse_grants(&self, settings: &StepSettings) -> Vec<Complaint> {
-        let placed = settings.grants.each().zip(&settings.grant_places);
-        let refused = placed.filter_map(|(grant, place)| {
-            Some(Complaint { place: Some(place.clone()), ..self.refuse(grant)? })
-        });
-        refused.collect()
     }
 
     /// Why a grant may not be given, as far as its text tells.

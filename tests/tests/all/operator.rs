@@ -124,6 +124,15 @@ fn a_folder_is_held_by_where_it_leads() {
     assert!(!home.path("out/inner").exists(), "a folder was made that the operator does not allow");
 }
 
+#[test]
+fn a_rehearsal_in_folders_of_its_own_is_not_held_to_folders() {
+    let dir = "grants.dirs = [{ host = \"out\", guest = \"/data\", write = true }]";
+    let home = home("[allow]\ndirs = [\"../out\"]\n", dir);
+    home.run(&["chaos", "pipeline.toml", "--runs", "2", "--seed", "1"]).expect_code(0);
+    home.write(".piton/piton.toml", "[allow]\ndirs = []\n");
+    home.run(&["chaos", "pipeline.toml", "--runs", "2", "--seed", "1"]).expect_code(2);
+}
+
 /// What a step could write, it could allow itself.
 #[test]
 fn no_step_writes_the_operators_file() {

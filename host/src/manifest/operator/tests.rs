@@ -90,6 +90,18 @@ fn what_defaults_ask_is_told_once_for_all_steps() {
 }
 
 #[test]
+fn of_very_many_mistakes_some_are_told() {
+    let mut text = String::from("[pipeline]\nname = \"it\"\n");
+    for step in 0..9_000 {
+        text += &format!("[steps.s{step}]\ncomponent = \"a\"\nfuel = 11\nlog_max = \"2B\"\n");
+    }
+    let operator = operator("[ceilings]\nfuel = 10\nlog_max = \"1B\"");
+    let complaints = operator.hold(&mut good(&text));
+    let last = complaints.last().map(|complaint| complaint.message.as_str());
+    assert_eq!(last, Some("17900 more mistakes are not shown"));
+}
+
+#[test]
 fn a_step_that_waits_uses_nothing() {
     let text =
         "[pipeline]\nname = \"it\"\n[defaults]\ntimeout = \"1h\"\n[steps.a]\nwait = \"1h\"\n";
