@@ -162,16 +162,24 @@ fn a_component_on_no_list_is_not_even_compiled() {
 
 #[test]
 fn what_is_tried_is_held_too() {
-    let home = home("[ceilings]\ntimeout = \"1s\"\n[allow]\nhttp = []\ndirs = []\n", "");
+    let home = home("[ceilings]\ntimeout = \"1s\"\n[allow]\nhttp = []\ndirs = []\nenv = []\n", "");
     let refused = |more: &[&str], said: &str| {
         let arguments = [&["try", "steps/echo", "--input", "1"], more].concat();
         home.run(&arguments).expect_code(2).expect_said(said);
     };
     refused(&["--timeout", "2s"], "`timeout` is above the operator's ceiling");
     refused(&["--http", "a.example"], "requests to https://a.example");
+    refused(&["--env", "TZ=UTC"], "the variable `TZ`");
     refused(&["--dir", "new:/data"], "the folder `new`");
     assert!(!home.path("new").exists(), "a folder was made that the operator does not allow");
     home.run(&["try", "steps/echo", "--input", "1"]).expect_code(0);
+    // A check copies folders and makes hosts up; all else holds.
+    let granted = ["--dir", "out:/data", "--http", "a.example"];
+    home.run(&[&["step-check", "steps/echo"], &granted[..]].concat()).expect_code(0);
+    let check = ["step-check", "steps/echo", "--timeout", "2s"];
+    home.run(&check).expect_code(2).expect_said("`timeout` is above the operator's ceiling");
+    home.write(".piton/piton.toml", "[allow]\ncomponents = []\n");
+    home.run(&check).expect_code(2).expect_said("`components` at");
 }
 
 /// The operator's word holds for each attempt from now on, and nothing recorded is lost by it.

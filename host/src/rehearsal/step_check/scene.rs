@@ -7,7 +7,7 @@ use super::folders::{Files, Folders};
 use super::server::{Cut, Effect};
 use crate::runner::{TryCall, TryMemos, TryPart};
 use crate::sandbox::{Ended, inert};
-use piton_core::{End, HostEnd, IdempotencyKey, Json, Limits, Phase};
+use piton_core::{End, HostEnd, IdempotencyKey, Json, Phase};
 use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
