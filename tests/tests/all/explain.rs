@@ -99,10 +99,13 @@ fn a_wait_tells_when_it_ends() {
     // Ten restarts change nothing about it.
     for _ in 0..10 {
         let mut running = home.start(&["resume", "--all"]);
+        // Whoever asks before would hold the directory itself, and be in the way.
         running.wait_until("it holds the directory", |running| {
-            let told = home.run(&["explain", "--json", &run]).expect_code(0).json();
-            running.stderr().is_empty() && due(&told).as_deref() == Some(first.as_str())
+            let holder = std::fs::read_to_string(home.data().join("lock")).unwrap_or_default();
+            holder.trim() == running.id().to_string()
         });
+        let told = home.run(&["explain", "--json", &run]).expect_code(0).json();
+        assert_eq!(due(&told).as_deref(), Some(first.as_str()));
         running.kill();
     }
     let explanation = home.run(&["explain", "--json", &run]).expect_code(0).json();
