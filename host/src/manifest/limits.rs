@@ -57,7 +57,7 @@ macro_rules! limit {
 }
 
 /// All of them.
-pub(super) static LIMITS: [LimitKind; 9] = [
+pub(super) static LIMITS: [LimitKind; 14] = [
     LimitKind {
         key: "timeout",
         notation: Notation::Time,
@@ -74,6 +74,20 @@ pub(super) static LIMITS: [LimitKind; 9] = [
     limit!("log_max", Size, (0..=GIB), log_bytes),
     limit!("memo_max", Size, (0..=GIB), memo_bytes),
     limit!("memo_count_max", Count, (0..=1_000_000), memo_count),
+    limit!("http_requests_max", Count, (0..=1_000_000), http.requests),
+    LimitKind {
+        key: "http_connections_max",
+        notation: Notation::Count,
+        least: 1,
+        most: 256,
+        get: |allowed| allowed.limits.http.connections.into(),
+        set: |allowed, amount| {
+            allowed.limits.http.connections = u32::try_from(amount).unwrap_or(u32::MAX);
+        },
+    },
+    limit!("http_sent_max", Size, (0..=GIB), http.request_bytes),
+    limit!("http_received_max", Size, (0..=GIB), http.response_bytes),
+    limit!("http_headers_max", Size, (KIB..=128 * KIB), http.header_bytes),
 ];
 
 impl LimitKind {

@@ -206,9 +206,15 @@ pub(super) fn missing_secrets(
     level: Level,
 ) -> Vec<Complaint> {
     let mut complaints = Vec::new();
+    // Many steps may use one secret, under several names: each variable or file is told once.
+    let mut told = Vec::new();
     for settings in &manifest.steps {
         for (grant, place) in settings.grants.each().zip(&settings.grant_places) {
             let Grant::Secret(secret) = grant else { continue };
+            if told.contains(&&secret.source) {
+                continue;
+            }
+            told.push(&secret.source);
             let grants = Grants { secrets: vec![secret.clone()], ..Grants::default() };
             let Ok(grants) = ResolvedGrants::resolve(&grants, folder, &[]) else { continue };
             for missing in sandbox.secrets_missing(&grants) {

@@ -97,6 +97,26 @@ fn a_run_whose_secret_is_gone_can_be_looked_at() {
     done.expect_code(0);
 }
 
+/// Each limit on requests, set so that one plain request meets it.
+#[test]
+fn each_limit_on_requests_is_kept_and_named() {
+    for (limit, method) in [
+        ("http_requests_max = 0", "GET"),
+        ("http_received_max = \"10B\"", "GET"),
+        ("http_headers_max = \"1KiB\"", "GET"),
+    ] {
+        let url = echo();
+        let long = "x".repeat(1024);
+        let manifest = manifest(&url, method, &format!("grants.http = [\"{url}\"]\n{limit}"));
+        let home = Home::with(manifest.replace("/path", &format!("/{long}")));
+        let run = home.run(&["run", "--json", "pipeline.toml"]).expect_code(3).json();
+        let id = run["run"].as_str().expect("it should have an id").to_owned();
+        let logs = home.run(&["logs", &id]).expect_code(0).stdout;
+        let key = limit.split(' ').next().expect("a limit should have a name");
+        assert!(logs.contains(&format!("`{key}`")), "{limit}\n{logs}");
+    }
+}
+
 fn assert_holds_no_secret(folder: &Path) {
     for entry in std::fs::read_dir(folder).expect("it should be a folder").flatten() {
         let path = entry.path();

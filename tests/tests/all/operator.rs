@@ -32,6 +32,11 @@ fn a_manifest_above_a_ceiling_is_refused() {
         ("log_max", "\"1KiB\"", "\"2KiB\""),
         ("memo_max", "\"1KiB\"", "\"2KiB\""),
         ("memo_count_max", "10", "11"),
+        ("http_requests_max", "10", "11"),
+        ("http_connections_max", "2", "3"),
+        ("http_sent_max", "\"1KiB\"", "\"2KiB\""),
+        ("http_received_max", "\"1KiB\"", "\"2KiB\""),
+        ("http_headers_max", "\"1KiB\"", "\"2KiB\""),
     ] {
         let home = home(&format!("[ceilings]\n{key} = {ceiling}\n"), &format!("{key} = {above}"));
         for command in ["check", "run"] {

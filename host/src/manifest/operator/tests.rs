@@ -56,6 +56,11 @@ fn every_limit_has_a_ceiling() {
         ("log_max", "\"0B\"", "\"1B\"", "0B"),
         ("memo_max", "\"1KiB\"", "\"2KiB\"", "1KiB"),
         ("memo_count_max", "3", "4", "3"),
+        ("http_requests_max", "3", "4", "3"),
+        ("http_connections_max", "3", "4", "3"),
+        ("http_sent_max", "\"1KiB\"", "\"2KiB\"", "1KiB"),
+        ("http_received_max", "\"1KiB\"", "\"2KiB\"", "1KiB"),
+        ("http_headers_max", "\"1KiB\"", "\"2KiB\"", "1KiB"),
     ] {
         assert!(limits.contains(&key), "{key}");
         let file = format!("# ours\n[ceilings]\n{key} = {ceiling}\n");

@@ -35,7 +35,7 @@ impl Body for Sending {
             let Ok(bytes) = frame?.into_data() else { continue };
             if let Err(exceeded) = self.attempt.budget.sends(bytes.len()) {
                 self.attempt.notes.tell(format!(
-                    "a request was ended: all its requests together may have {} bytes",
+                    "a request was ended: all its requests together may have {} bytes (`http_sent_max`)",
                     exceeded.0
                 ));
                 return Poll::Ready(Some(Err(Error::HttpRequestBodySize(Some(exceeded.0)))));
@@ -84,7 +84,7 @@ impl Body for Receiving {
         let bytes = frame.data_ref().map_or(0, Bytes::len);
         if let Err(exceeded) = self.attempt.budget.receives(bytes) {
             self.attempt.notes.tell(format!(
-                "a response was ended: all its responses together may have {} bytes",
+                "a response was ended: all its responses together may have {} bytes (`http_received_max`)",
                 exceeded.0
             ));
             return Poll::Ready(Some(Err(Error::HttpResponseBodySize(Some(exceeded.0)))));

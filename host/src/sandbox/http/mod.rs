@@ -182,9 +182,9 @@ impl Attempt {
             self.tell_stand_in(&method, &target);
             deny(why)
         })?;
-        self.budget
-            .request()
-            .map_err(|most| deny(format!("an attempt may send {} requests", most.0)))?;
+        self.budget.request().map_err(|most| {
+            deny(format!("an attempt may send {} requests (`http_requests_max`)", most.0))
+        })?;
         parts.uri = headers::origin_form(&parts.uri)?;
         headers::set_host(&mut parts.headers, &target)?;
         if grant.idempotency_key && headers::has_effect(&method) {
@@ -199,7 +199,9 @@ impl Attempt {
         let bytes = headers::bytes_of(&parts.headers).saturating_add(uri_bytes);
         if bytes > self.budget.header_bytes() {
             let most = self.budget.header_bytes();
-            deny(format!("its headers have {bytes} bytes, and may have {most}"));
+            deny(format!(
+                "its headers have {bytes} bytes, and may have {most} (`http_headers_max`)"
+            ));
             let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
             return Err(Error::HttpRequestHeaderSectionSize(Some(bytes)));
         }
