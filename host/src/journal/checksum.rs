@@ -11,6 +11,7 @@ pub(super) enum Kind {
     Record = b'r' as isize,
     Row = b'i' as isize,
     Key = b'k' as isize,
+    PrunedKey = b'p' as isize,
     LogLine = b'l' as isize,
     Meta = b'm' as isize,
     Secret = b's' as isize,

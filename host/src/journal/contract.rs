@@ -4,7 +4,7 @@
 use super::batch::{Append, Batch, Tail};
 use super::log_line::{LogChannel, LogLine};
 use super::row::{FailureSummary, RunRow, Totals};
-use super::store::{Journal, JournalError, Query, Refusal};
+use super::store::{Journal, JournalError, KeyOwner, Query, Refusal, Removal};
 use piton_core::{
     Digest, End, Event, InstanceId, Json, Phase, Pipeline, RunId, RunStatus, Step, StepIndex,
     Timestamp, Usage,
@@ -24,6 +24,9 @@ macro_rules! keeps_the_contract {
             log_lines_come_back_in_order
             what_is_not_there_is_none
             a_large_payload_comes_back
+            a_finished_run_is_removed_with_all_that_is_its_own
+            a_run_that_may_go_on_is_not_removed
+            a_removed_run_keeps_its_key
         }
     };
     ($make:expr => $($point:ident)+) => {
@@ -211,11 +214,11 @@ pub(super) fn a_key_is_taken_once<J: Journal>(make: &impl Fn() -> J) {
     let refused = Err(Refusal::KeyTaken { run: one.run() });
     assert_eq!(verdicts, [Ok(()), refused.clone()]);
     assert_eq!(journal.commit(&[three.start()], &[]), Ok(vec![refused]));
-    assert_eq!(journal.run_by_key("monday"), Ok(Some(one.run())));
+    assert_eq!(journal.run_by_key("monday"), Ok(Some(KeyOwner::Kept(one.run()))));
     assert_eq!(journal.run_by_key("tuesday"), Ok(None));
     assert_eq!(journal.row(two.run()), Ok(None));
     commit(&journal, &[one.finish()], &[]);
-    assert_eq!(journal.run_by_key("monday"), Ok(Some(one.run())));
+    assert_eq!(journal.run_by_key("monday"), Ok(Some(KeyOwner::Kept(one.run()))));
 }
 
 pub(super) fn runs_are_listed_newest_first_in_pages<J: Journal>(make: &impl Fn() -> J) {
@@ -322,4 +325,88 @@ pub(super) fn a_large_payload_comes_back<J: Journal>(make: &impl Fn() -> J) {
     commit(&journal, &batches, &[]);
     let found = journal.records(pen.run()).expect("a run should be read");
     assert_eq!(found.expect("the run should be there").records[1], batches[1].records[0]);
+}
+
+impl Pen {
+    pub(super) fn removal(&self) -> Removal {
+        Removal { run: self.run(), tail: self.tail }
+    }
+}
+
+pub(super) fn a_finished_run_is_removed_with_all_that_is_its_own<J: Journal>(
+    make: &impl Fn() -> J,
+) {
+    let journal = make();
+    let fence = fence(&journal);
+    let [mut one, mut two, mut three] = [1, 2, 3].map(|number| Pen::new(number, fence));
+    three.row.pipeline = "other".into();
+    let lines = [one.line("charge", 1), two.line("charge", 1)];
+    commit(&journal, &[one.start(), two.start(), three.start()], &lines);
+    let ends = [one.finish(), two.write(&[step_ended("1")]), three.finish()];
+    commit(&journal, &ends, &[one.line("ship", 1)]);
+    let removals = [one.removal(), three.removal()];
+    assert_eq!(journal.remove(fence, &removals), Ok(vec![Ok(()), Ok(())]));
+
+    for gone in [&one, &three] {
+        assert_eq!(journal.records(gone.run()), Ok(None));
+        assert_eq!(journal.row(gone.run()), Ok(None));
+        assert_eq!(journal.log_lines(gone.run(), None), Ok(Vec::new()));
+    }
+    let found = journal.records(two.run()).expect("a run should be read");
+    assert_eq!(found.expect("the run should be there").tail, two.tail);
+    let other = Query { pipeline: Some("other".into()), ..everything() };
+    assert_eq!(journal.list(&other).expect("runs should be listed").rows, []);
+    let verified = journal.verify().expect("the journal should verify");
+    assert_eq!((verified.runs, verified.records, verified.log_lines), (1, 2, 1));
+
+    // What comes late for a run that is gone leaves no trace, and the others go on.
+    let verdicts = journal.commit(&[one.write(&[step_ended("1")])], &[one.line("ship", 2)]);
+    assert!(matches!(verdicts.as_deref(), Ok([Err(Refusal::OutOfOrder { last: 0, .. })])));
+    commit(&journal, &[two.finish(), Pen::new(4, fence).start()], &[]);
+    assert!(journal.compact().is_ok());
+    let verified = journal.verify().expect("the journal should verify");
+    assert_eq!((verified.runs, verified.records, verified.log_lines), (2, 5, 1));
+}
+
+pub(super) fn a_run_that_may_go_on_is_not_removed<J: Journal>(make: &impl Fn() -> J) {
+    let journal = make();
+    let fence = fence(&journal);
+    let [mut one, mut two, three] = [1, 2, 3].map(|number| Pen::new(number, fence));
+    commit(&journal, &[one.start(), two.start()], &[]);
+    let unfinished = Err(Refusal::Unfinished { status: RunStatus::Running });
+    let verdicts = journal.remove(fence, &[one.removal(), three.removal()]);
+    let missing = Err(Refusal::OutOfOrder { after: 0, last: 0 });
+    assert_eq!(verdicts, Ok(vec![unfinished, missing]));
+
+    // Found to have ended, and then a person had it undone.
+    commit(&journal, &[two.finish()], &[]);
+    let found = two.removal();
+    (two.row.status, two.row.ended_at) = (RunStatus::RollingBack, None);
+    commit(&journal, &[two.write(&[step_ended("1")])], &[]);
+    let moved = Err(Refusal::OutOfOrder { after: found.tail.seq, last: two.tail.seq });
+    assert_eq!(journal.remove(fence, &[found]), Ok(vec![moved]));
+    let other = Removal { tail: Tail { seq: two.tail.seq, ..found.tail }, ..found };
+    let diverged = Err(Refusal::Diverged { last: two.tail.seq });
+    assert_eq!(journal.remove(fence, &[other]), Ok(vec![diverged]));
+
+    let older = Err(Refusal::Fenced { held: fence - 1, current: fence });
+    assert_eq!(journal.remove(fence - 1, &[two.removal()]), Ok(vec![older]));
+    assert_eq!(journal.verify().expect("the journal should verify").runs, 2);
+}
+
+pub(super) fn a_removed_run_keeps_its_key<J: Journal>(make: &impl Fn() -> J) {
+    let journal = make();
+    let fence = fence(&journal);
+    let (mut one, mut two) = (Pen::new(1, fence), Pen::new(2, fence));
+    for pen in [&mut one, &mut two] {
+        pen.row.key = Some("monday".into());
+    }
+    commit(&journal, &[one.start(), one.finish()], &[]);
+    assert_eq!(journal.remove(fence, &[one.removal()]), Ok(vec![Ok(())]));
+    let ended_at = one.row.ended_at.expect("it should have ended");
+    let pruned = KeyOwner::Pruned { run: one.run(), ended_at };
+    assert_eq!(journal.run_by_key("monday"), Ok(Some(pruned)));
+    let taken = Err(Refusal::KeyTaken { run: one.run() });
+    assert_eq!(journal.commit(&[two.start()], &[]), Ok(vec![taken]));
+    assert_eq!(journal.verify().expect("the journal should verify").runs, 0);
 }

@@ -31,5 +31,7 @@ pub use open::{OpenError, Opened};
 pub use redb::{Check, RedbJournal, is_guarded};
 pub use row::{FailureSummary, RunRow, Totals};
 pub use secret::Secret;
-pub use store::{Journal, JournalError, Page, Query, Refusal, Verdicts, Verified};
+pub use store::{
+    Compacted, Journal, JournalError, KeyOwner, Page, Query, Refusal, Removal, Verdicts, Verified,
+};
 pub use writer::{AppendError, Writer};

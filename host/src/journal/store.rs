@@ -1,10 +1,10 @@
 //! The narrow trait that every store of journals implements, over plain data.
 //! A store translates; it never decides about a run, and nothing of its own types leaves it.
 
-use super::batch::{Batch, RunRecords};
+use super::batch::{Batch, RunRecords, Tail};
 use super::log_line::LogLine;
 use super::row::RunRow;
-use piton_core::{RunId, RunStatus};
+use piton_core::{RunId, RunStatus, Timestamp};
 use std::fmt;
 
 /// A store of journals.
@@ -39,11 +39,11 @@ pub trait Journal: Send + Sync + 'static {
     /// [`JournalError::Corrupt`] where a row or the index is damaged.
     fn list(&self, query: &Query) -> Result<Page, JournalError>;
 
-    /// The run that was started with this key.
+    /// The run that was started with this key, whether or not it is still kept.
     ///
     /// # Errors
     /// [`JournalError::Corrupt`] where the entry is damaged.
-    fn run_by_key(&self, key: &str) -> Result<Option<RunId>, JournalError>;
+    fn run_by_key(&self, key: &str) -> Result<Option<KeyOwner>, JournalError>;
 
     /// All runs to which something can still happen, oldest first. Its cost does not grow with the
     /// number of finished runs.
@@ -65,6 +65,21 @@ pub trait Journal: Send + Sync + 'static {
     /// [`JournalError`] where it cannot be written.
     fn take_fence(&self) -> Result<u64, JournalError>;
 
+    /// Removes finished runs with all that belongs to them, durably and in one go. Their keys stay
+    /// taken. A run that is refused is left as it is and does not hold up the others.
+    ///
+    /// # Errors
+    /// [`JournalError::Corrupt`] where one of them is damaged: then nothing was removed. Else as
+    /// [`Journal::commit`].
+    fn remove(&self, fence: u64, runs: &[Removal]) -> Result<Verdicts, JournalError>;
+
+    /// Gives space that is no longer used back to the system. Whoever reads or writes meanwhile
+    /// waits. None where there is nothing to give back, or somebody still reads.
+    ///
+    /// # Errors
+    /// As [`Journal::commit`].
+    fn compact(&self) -> Result<Option<Compacted>, JournalError>;
+
     /// Reads everything and checks every checksum, every chain and every index entry.
     ///
     /// # Errors
@@ -75,7 +90,48 @@ pub trait Journal: Send + Sync + 'static {
 /// For each batch of a commit, in order, whether it was taken.
 pub type Verdicts = Vec<Result<(), Refusal>>;
 
-/// Why one batch was not written.
+/// A run to remove.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Removal {
+    /// The run.
+    pub run: RunId,
+    /// Where its records ended when it was found that it may go.
+    pub tail: Tail,
+}
+
+/// Who has a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyOwner {
+    /// A run.
+    Kept(RunId),
+    /// A run that was removed since.
+    Pruned {
+        /// That run.
+        run: RunId,
+        /// When it had ended.
+        ended_at: Timestamp,
+    },
+}
+
+impl KeyOwner {
+    /// The run.
+    pub const fn run(self) -> RunId {
+        match self {
+            Self::Kept(run) | Self::Pruned { run, .. } => run,
+        }
+    }
+}
+
+/// What [`Journal::compact`] did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Compacted {
+    /// The file's size before.
+    pub bytes_before: u64,
+    /// The file's size now.
+    pub bytes_after: u64,
+}
+
+/// Why one batch was not written, or one run not removed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Refusal {
     /// Somebody else has taken hold of the journal since.
@@ -102,6 +158,11 @@ pub enum Refusal {
         /// That run.
         run: RunId,
     },
+    /// Something can still happen to the run, so it is not removed.
+    Unfinished {
+        /// Where it stands.
+        status: RunStatus,
+    },
 }
 
 impl fmt::Display for Refusal {
@@ -118,6 +179,9 @@ impl fmt::Display for Refusal {
                 write!(f, "an append was made after a record {last} that is not the run's")
             }
             Self::KeyTaken { run } => write!(f, "run {run} was started with the same key"),
+            Self::Unfinished { status } => {
+                write!(f, "the run is {}, and only what has ended is removed", status.word())
+            }
         }
     }
 }

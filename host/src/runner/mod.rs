@@ -40,7 +40,7 @@ pub use socket::{
 pub use update::Update;
 
 use crate::journal::stored::{Decoder, RunStartedStored};
-use crate::journal::{Opened, Query, RunRecords, Tail};
+use crate::journal::{KeyOwner, Opened, Query, RunRecords, Tail};
 use crate::manifest::{Complaint, InputMistake};
 use carry::{Carried, Carrier, Rest, Wake};
 use loaded::Loaded;
@@ -79,6 +79,13 @@ pub enum StartFailed {
     Manifest(Box<ManifestRefused>),
     /// Its input is not what the manifest asks for.
     Input(Vec<InputMistake>),
+    /// Its key had started a run, which has ended and was pruned since.
+    Pruned {
+        /// That run.
+        run: RunId,
+        /// When it had ended.
+        ended_at: Timestamp,
+    },
     /// The host cannot go on.
     Host(HostFailure),
 }
@@ -170,9 +177,12 @@ impl Host {
             None => None,
         };
         if let Some(key) = &key
-            && let Some(run) = self.shared.journal.run_by_key(key).map_err(HostFailure::from)?
+            && let Some(owner) = self.shared.journal.run_by_key(key).map_err(HostFailure::from)?
         {
-            return Ok(Started { run, is_new: false });
+            return match owner {
+                KeyOwner::Kept(run) => Ok(Started { run, is_new: false }),
+                KeyOwner::Pruned { run, ended_at } => Err(StartFailed::Pruned { run, ended_at }),
+            };
         }
         let id = RunId::from_bits(uuid::Uuid::now_v7().as_u128());
         let run = Run::new(id, Arc::clone(&loaded.pipeline));

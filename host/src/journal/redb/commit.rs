@@ -2,14 +2,13 @@
 //! Checks order, fence and key of each batch; never decides what is in one.
 
 use super::super::batch::{Batch, Tail};
-use super::super::checksum::Kind;
 use super::super::log_line::LogLine;
-use super::super::store::{JournalError, Refusal, Verdicts};
+use super::super::store::{JournalError, KeyOwner, Refusal, Verdicts};
 use super::guard::guarded;
 use super::tables::{
     BY_KEY, BY_PIPELINE, BY_STATUS, Bytes, Counts, Entry, LOGS, Links, LogEntry, META, META_COUNTS,
-    META_FENCE, RECORDS, RUNS, StoredRow, pipeline_count, pipeline_key, run_key, seal, seal_meta,
-    status_code, status_key, unseal_meta,
+    META_FENCE, RECORDS, RUNS, StoredRow, decode_key_owner, encode_key_owner, pipeline_count,
+    pipeline_key, run_key, seal_meta, status_code, status_key, unseal_meta,
 };
 use ::redb::{Database, Durability, ReadableTable, Table, WriteTransaction};
 use piton_core::{RunId, RunStatus};
@@ -55,7 +54,7 @@ impl State {
         result
     }
 
-    fn begin(&mut self, database: &Database) -> Result<WriteTransaction, JournalError> {
+    pub(super) fn begin(&mut self, database: &Database) -> Result<WriteTransaction, JournalError> {
         if !self.quick_repair && self.commits.is_multiple_of(COMMITS_PER_LOOK) {
             let bytes = self.file.as_ref().and_then(|file| Some(file.metadata().ok()?.len()));
             self.quick_repair = bytes.is_some_and(|bytes| bytes >= QUICK_REPAIR_BYTES_MIN);
@@ -123,7 +122,7 @@ pub(super) fn write_counts(
 }
 
 /// A number in [`META`]; none where it is not there, or no number.
-fn number_in(
+pub(super) fn number_in(
     meta: &impl ReadableTable<&'static str, &'static [u8]>,
     name: &str,
 ) -> Result<Option<u64>, JournalError> {
@@ -209,13 +208,11 @@ impl<'a> Tables<'a> {
         let run = batch.run();
         if let Some(key) = &batch.row.key {
             let mut by_key = self.transaction.open_table(BY_KEY)?;
-            let taken =
-                by_key.get(&**key)?.map(|sealed| super::read::key_owner(key, sealed.value()));
+            let taken = by_key.get(&**key)?.map(|stored| decode_key_owner(key, stored.value()));
             if let Some(taken) = taken {
-                return taken.map(Some);
+                return taken.map(|owner| Some(owner.run()));
             }
-            let sealed = seal(Kind::Key, &[&run_key(run)], key.as_bytes());
-            by_key.insert(&**key, &*[&sealed[..16], &run_key(run)].concat())?;
+            by_key.insert(&**key, &*encode_key_owner(key, KeyOwner::Kept(run)))?;
         }
         let mut by_pipeline = self.transaction.open_table(BY_PIPELINE)?;
         by_pipeline.insert(&*pipeline_key(&batch.row.pipeline, run), ())?;

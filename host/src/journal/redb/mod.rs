@@ -7,6 +7,7 @@ mod guard;
 mod list;
 mod open;
 mod read;
+mod remove;
 mod tables;
 #[cfg(test)]
 mod tests;
@@ -15,27 +16,38 @@ mod verify;
 use super::batch::{Batch, RunRecords};
 use super::log_line::LogLine;
 use super::row::RunRow;
-use super::store::{Journal, JournalError, Page, Query, Verdicts, Verified};
+use super::store::{
+    Compacted, Journal, JournalError, KeyOwner, Page, Query, Refusal, Removal, Verdicts, Verified,
+};
 use ::redb::Database;
 use commit::State;
 use guard::guarded;
 pub use guard::is_guarded;
 use piton_core::RunId;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 
 pub use open::Check;
 
 /// A journal in a redb file.
 pub struct RedbJournal {
-    /// None only while it is dropped.
-    database: Option<Database>,
+    /// Held for reading by all but who compacts it. None only while it is dropped.
+    database: RwLock<Option<Database>>,
+    /// Taken before `database`.
     state: Mutex<State>,
 }
 
 impl RedbJournal {
-    fn database(&self) -> &Database {
-        self.database.as_ref().expect("a journal in use should have its database")
+    fn with<T>(&self, work: impl FnOnce(&Database) -> T) -> T {
+        let database = self.database.read().unwrap_or_else(PoisonError::into_inner);
+        work(database.as_ref().expect("a journal in use should have its database"))
+    }
+
+    fn read<T>(
+        &self,
+        look: impl FnOnce(read::Reader) -> Result<T, JournalError>,
+    ) -> Result<T, JournalError> {
+        self.with(|database| guarded(|| look(read::Reader::open(database)?)))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -47,40 +59,60 @@ impl RedbJournal {
 impl Journal for RedbJournal {
     fn commit(&self, batches: &[Batch], log_lines: &[LogLine]) -> Result<Verdicts, JournalError> {
         let mut state = self.state();
-        state.attempt(|state| commit::commit(self.database(), state, batches, log_lines))
+        state.attempt(|state| {
+            self.with(|database| commit::commit(database, state, batches, log_lines))
+        })
     }
 
     fn records(&self, run: RunId) -> Result<Option<RunRecords>, JournalError> {
-        guarded(|| read::Reader::open(self.database())?.records(run))
+        self.read(|reader| reader.records(run))
     }
 
     fn row(&self, run: RunId) -> Result<Option<RunRow>, JournalError> {
-        guarded(|| read::Reader::open(self.database())?.row(run))
+        self.read(|reader| reader.row(run))
     }
 
     fn list(&self, query: &Query) -> Result<Page, JournalError> {
-        guarded(|| read::Reader::open(self.database())?.list(query))
+        self.read(|reader| reader.list(query))
     }
 
-    fn run_by_key(&self, key: &str) -> Result<Option<RunId>, JournalError> {
-        guarded(|| read::Reader::open(self.database())?.run_by_key(key))
+    fn run_by_key(&self, key: &str) -> Result<Option<KeyOwner>, JournalError> {
+        self.read(|reader| reader.run_by_key(key))
     }
 
     fn unfinished(&self) -> Result<Vec<RunRow>, JournalError> {
-        guarded(|| read::Reader::open(self.database())?.unfinished())
+        self.read(|reader| reader.unfinished())
     }
 
     fn log_lines(&self, run: RunId, step: Option<&str>) -> Result<Vec<LogLine>, JournalError> {
-        guarded(|| read::Reader::open(self.database())?.log_lines(run, step))
+        self.read(|reader| reader.log_lines(run, step))
     }
 
     fn take_fence(&self) -> Result<u64, JournalError> {
         let mut state = self.state();
-        state.attempt(|state| commit::take_fence(self.database(), state))
+        state.attempt(|state| self.with(|database| commit::take_fence(database, state)))
+    }
+
+    fn remove(&self, fence: u64, runs: &[Removal]) -> Result<Verdicts, JournalError> {
+        let mut state = self.state();
+        if fence != state.fence {
+            let refusal = Refusal::Fenced { held: fence, current: state.fence };
+            return Ok(vec![Err(refusal); runs.len()]);
+        }
+        // Nobody writes in between: the state is held.
+        let found = self.read(|reader| reader.belongings(runs))?;
+        state.attempt(|state| self.with(|database| remove::remove(database, state, found)))
+    }
+
+    fn compact(&self) -> Result<Option<Compacted>, JournalError> {
+        let mut state = self.state();
+        let mut database = self.database.write().unwrap_or_else(PoisonError::into_inner);
+        let database = database.as_mut().expect("a journal in use should have its database");
+        state.attempt(|state| remove::compact(database, state))
     }
 
     fn verify(&self) -> Result<Verified, JournalError> {
-        guarded(|| read::Reader::open(self.database())?.verify())
+        self.read(|reader| reader.verify())
     }
 }
 
@@ -88,7 +120,7 @@ impl Drop for RedbJournal {
     /// redb writes its last state when it closes, and may panic over what it finds. The journal
     /// needs none of that: the next start repairs.
     fn drop(&mut self) {
-        let database = self.database.take();
+        let database = self.database.get_mut().unwrap_or_else(PoisonError::into_inner).take();
         let _ = catch_unwind(AssertUnwindSafe(|| drop(database)));
     }
 }

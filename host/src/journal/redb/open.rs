@@ -15,7 +15,7 @@ use ::redb::{Builder, Database, ReadableTable, TableDefinition};
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Mutex, RwLock};
 
 /// Pages kept in memory. Small, because a step's records are written once and read after a crash.
 const CACHE_BYTES: usize = 16 << 20;
@@ -85,7 +85,7 @@ impl RedbJournal {
             failed: None,
         };
         drop(reader);
-        Ok(Self { database: Some(database), state: Mutex::new(state) })
+        Ok(Self { database: RwLock::new(Some(database)), state: Mutex::new(state) })
     }
 }
 

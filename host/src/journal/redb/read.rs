@@ -2,13 +2,12 @@
 //! Never returns what it could not verify.
 
 use super::super::batch::{RunRecords, Tail};
-use super::super::checksum::Kind;
 use super::super::log_line::LogLine;
 use super::super::row::RunRow;
-use super::super::store::JournalError;
+use super::super::store::{JournalError, KeyOwner};
 use super::tables::{
-    BY_KEY, BY_STATUS, Bytes, Counts, Entry, LOGS, LogEntry, META, META_COUNTS, RECORDS, RUNS,
-    StoredRow, run_key, run_of, seal, status_key, unseal_meta,
+    BY_KEY, BY_STATUS, Bytes, Counts, Entry, LOGS, Links, LogEntry, META, META_COUNTS, RECORDS,
+    RUNS, StoredRow, decode_key_owner, run_key, run_of, status_key, unseal_meta,
 };
 use ::redb::{Database, ReadTransaction, ReadableDatabase};
 use piton_core::{RunId, RunStatus};
@@ -29,10 +28,10 @@ impl Reader {
             return self.is_really_missing(run).map(|()| None);
         };
         let stored = StoredRow::decode(run, sealed.value())?;
-        let records = self.entries(run, &stored)?;
+        let entries = self.entries(run, &stored)?;
         let mut tail = Tail::START;
         let mut all = Vec::new();
-        for record in records.into_iter().rev().flat_map(|entry| entry.records) {
+        for record in entries.into_iter().rev().flat_map(|(_, entry)| entry.records) {
             tail = tail.after(run, record.at, &record.json);
             if tail.seq != record.seq || tail.checksum != record.checksum {
                 return Err(JournalError::corrupt(run, tail.seq, "its checksum does not fit"));
@@ -45,8 +44,12 @@ impl Reader {
         Ok(Some(RunRecords { records: all, tail, row: stored.row(run)? }))
     }
 
-    /// Follows a run's appends from the last to the first.
-    fn entries(&self, run: RunId, stored: &StoredRow<'_>) -> Result<Vec<Entry>, JournalError> {
+    /// Follows a run's appends from the last to the first, each with its arrival number.
+    pub(super) fn entries(
+        &self,
+        run: RunId,
+        stored: &StoredRow<'_>,
+    ) -> Result<Vec<(u64, Entry)>, JournalError> {
         let table = self.snapshot.open_table(RECORDS)?;
         let mut entries = Vec::new();
         let (mut arrival, mut seq) = (stored.links.last, stored.links.tail.seq);
@@ -60,10 +63,10 @@ impl Reader {
                     && entry.records.last().is_some_and(|record| record.seq == seq)
             });
             let entry = entry.ok_or_else(|| JournalError::corrupt(run, seq, "it is not there"))?;
-            arrival = entry.previous;
+            let found = std::mem::replace(&mut arrival, entry.previous);
             // The first record's number is at least 1, or the chain does not fit later.
             seq = entry.records[0].seq.saturating_sub(1);
-            entries.push(entry);
+            entries.push((found, entry));
         }
         Ok(entries)
     }
@@ -104,17 +107,20 @@ impl Reader {
         StoredRow::decode(run, sealed.value())?.row(run)
     }
 
-    pub(super) fn run_by_key(&self, key: &str) -> Result<Option<RunId>, JournalError> {
+    pub(super) fn run_by_key(&self, key: &str) -> Result<Option<KeyOwner>, JournalError> {
         let by_key = self.snapshot.open_table(BY_KEY)?;
-        if let Some(sealed) = by_key.get(key)? {
-            let run = key_owner(key, sealed.value())?;
-            return self.indexed_row(run).map(|row| Some(row.run));
+        if let Some(stored) = by_key.get(key)? {
+            let owner = decode_key_owner(key, stored.value())?;
+            if let KeyOwner::Kept(run) = owner {
+                self.indexed_row(run)?;
+            }
+            return Ok(Some(owner));
         }
         // A damaged key would let a second run start: then a neighbour's checksum does not fit.
         let (below, above) = (by_key.range(..key)?.next_back(), by_key.range(key..)?.next());
         for neighbour in [below, above].into_iter().flatten() {
-            let (key, sealed) = neighbour?;
-            key_owner(key.value(), sealed.value())?;
+            let (key, stored) = neighbour?;
+            decode_key_owner(key.value(), stored.value())?;
         }
         Ok(None)
     }
@@ -143,9 +149,31 @@ impl Reader {
             return self.is_really_missing(run).map(|()| Vec::new());
         };
         let links = StoredRow::decode(run, sealed.value())?.links;
+        let mut lines = Vec::new();
+        self.each_log_entry(run, &links, |_, entry| {
+            for json in entry.lines.iter().rev() {
+                let line = LogLine::from_json(run, json).map_err(|what| {
+                    JournalError::corrupt_row(run, format!("a log line: {what}"))
+                })?;
+                if step.is_none_or(|step| step == line.step) {
+                    lines.push(line);
+                }
+            }
+            Ok(())
+        })?;
+        lines.reverse();
+        Ok(lines)
+    }
+
+    /// Follows a run's log entries from the last to the first, each with its arrival number.
+    pub(super) fn each_log_entry(
+        &self,
+        run: RunId,
+        links: &Links,
+        mut look: impl FnMut(u64, &LogEntry<'_>) -> Result<(), JournalError>,
+    ) -> Result<(), JournalError> {
         let table = self.snapshot.open_table(LOGS)?;
         let (mut arrival, mut left) = (links.last_log, links.log_lines);
-        let mut lines = Vec::new();
         while left > 0 {
             let sealed = table.get(arrival)?;
             let entry = sealed.as_ref().and_then(|sealed| LogEntry::decode(run, sealed.value()));
@@ -156,28 +184,9 @@ impl Reader {
             let entry = entry.ok_or_else(|| {
                 JournalError::corrupt_row(run, format!("its log line {left} is not there"))
             })?;
-            for json in entry.lines.iter().rev() {
-                let line = LogLine::from_json(run, json).map_err(|what| {
-                    JournalError::corrupt_row(run, format!("a log line: {what}"))
-                })?;
-                if step.is_none_or(|step| step == line.step) {
-                    lines.push(line);
-                }
-            }
+            look(arrival, &entry)?;
             (arrival, left) = (entry.previous, entry.before);
         }
-        lines.reverse();
-        Ok(lines)
+        Ok(())
     }
-}
-
-/// The run in an entry of [`BY_KEY`].
-pub(super) fn key_owner(key: &str, sealed: &[u8]) -> Result<RunId, JournalError> {
-    let mut bytes = Bytes(sealed);
-    let (checksum, run): (Option<[u8; 16]>, Option<[u8; 16]>) = (bytes.array(), bytes.array());
-    let run = run.map(run_of).filter(|run| {
-        let expected = seal(Kind::Key, &[&run_key(*run)], key.as_bytes());
-        checksum.is_some_and(|found| expected.starts_with(&found))
-    });
-    run.ok_or_else(|| JournalError::corrupt_store("the checksum of a run's key does not fit"))
 }

@@ -5,7 +5,7 @@
 use super::super::batch::{Batch, Record, Tail};
 use super::super::checksum::{Checksum, Kind};
 use super::super::row::RunRow;
-use super::super::store::JournalError;
+use super::super::store::{JournalError, KeyOwner};
 use ::redb::TableDefinition;
 use piton_core::{RunId, RunStatus, Timestamp};
 
@@ -17,7 +17,7 @@ pub(super) const RUNS: TableDefinition<'_, [u8; 16], &[u8]> = TableDefinition::n
 pub(super) const BY_STATUS: TableDefinition<'_, [u8; 17], ()> = TableDefinition::new("by_status");
 /// Pipeline's name, 0xff, run -> nothing.
 pub(super) const BY_PIPELINE: TableDefinition<'_, &[u8], ()> = TableDefinition::new("by_pipeline");
-/// The user's key -> checksum, run.
+/// The user's key -> checksum, run, and when a run that was removed had ended.
 pub(super) const BY_KEY: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("by_key");
 /// Arrival number -> checksum, the lines that one commit took along for one run.
 pub(super) const LOGS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("logs");
@@ -132,6 +132,36 @@ pub(super) fn unseal_meta<'a>(name: &str, sealed: &'a [u8]) -> Result<&'a [u8], 
     unseal(Kind::Meta, &key, sealed).ok_or_else(|| {
         JournalError::corrupt_store(format!("the checksum of `{name}` does not fit"))
     })
+}
+
+/// What [`BY_KEY`] holds of a key: the run, and of a run that was removed when it had ended.
+pub(super) fn encode_key_owner(key: &str, owner: KeyOwner) -> Vec<u8> {
+    let run = run_key(owner.run());
+    let ended = match owner {
+        KeyOwner::Kept(_) => None,
+        KeyOwner::Pruned { ended_at, .. } => Some(ended_at.as_millis().to_be_bytes()),
+    };
+    let sealed = match &ended {
+        None => seal(Kind::Key, &[&run], key.as_bytes()),
+        Some(ended) => seal(Kind::PrunedKey, &[&run, ended], key.as_bytes()),
+    };
+    [&sealed[..Checksum::BYTES], &run, ended.as_ref().map_or(&[], <[u8; 8]>::as_slice)].concat()
+}
+
+pub(super) fn decode_key_owner(key: &str, stored: &[u8]) -> Result<KeyOwner, JournalError> {
+    let mut bytes = Bytes(stored);
+    bytes
+        .checksum()
+        .and_then(|_| {
+            let run = run_of(bytes.array()?);
+            if bytes.0.is_empty() {
+                return Some(KeyOwner::Kept(run));
+            }
+            let ended_at = Timestamp::from_millis(bytes.number()?);
+            Some(KeyOwner::Pruned { run, ended_at })
+        })
+        .filter(|owner| encode_key_owner(key, *owner) == stored)
+        .ok_or_else(|| JournalError::corrupt_store("the checksum of a run's key does not fit"))
 }
 
 /// What one append left in [`RECORDS`].

@@ -3,7 +3,8 @@
 
 use super::stage::{Stage, Strike};
 use crate::journal::{
-    Batch, Journal, JournalError, LogLine, Page, Query, RunRecords, RunRow, Verdicts, Verified,
+    Batch, Compacted, Journal, JournalError, KeyOwner, LogLine, Page, Query, Removal, RunRecords,
+    RunRow, Verdicts, Verified,
 };
 use piton_core::RunId;
 use std::sync::Arc;
@@ -67,7 +68,7 @@ impl Journal for Fragile {
         self.journal.list(query)
     }
 
-    fn run_by_key(&self, key: &str) -> Result<Option<RunId>, JournalError> {
+    fn run_by_key(&self, key: &str) -> Result<Option<KeyOwner>, JournalError> {
         self.journal.run_by_key(key)
     }
 
@@ -81,6 +82,14 @@ impl Journal for Fragile {
 
     fn take_fence(&self) -> Result<u64, JournalError> {
         self.journal.take_fence()
+    }
+
+    fn remove(&self, fence: u64, runs: &[Removal]) -> Result<Verdicts, JournalError> {
+        self.journal.remove(fence, runs)
+    }
+
+    fn compact(&self) -> Result<Option<Compacted>, JournalError> {
+        self.journal.compact()
     }
 
     fn verify(&self) -> Result<Verified, JournalError> {

@@ -4,7 +4,9 @@
 use super::protocol::{Act, Answer, Ask, Look, Refused, RowFilter};
 use crate::journal::Query;
 use crate::manifest;
-use crate::runner::{CostOf, Host, HostFailure, SayFailed, StartFailed, find_instance, find_step};
+use crate::runner::{
+    CostOf, Host, HostFailure, SayFailed, StartFailed, find_instance, find_step, rfc3339,
+};
 use piton_core::{Input, Json, Run, RunId, RunStatus, Settlement, Timestamp};
 use std::path::Path;
 
@@ -199,6 +201,13 @@ pub(in crate::runner) fn refused(failed: SayFailed, run: &str) -> Refused {
 pub fn start_refused(failed: StartFailed, look: Look) -> Refused {
     match failed {
         StartFailed::Host(failure) => of_host(failure),
+        StartFailed::Pruned { run, ended_at } => Refused::mistake(
+            format!(
+                "this key started run {run}, which ended at {} and was pruned since",
+                rfc3339(ended_at)
+            ),
+            Some("a key never starts a second run: give another one".into()),
+        ),
         StartFailed::Manifest(refused) => {
             let name = refused.path.display().to_string();
             let message =

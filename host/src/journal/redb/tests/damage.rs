@@ -5,11 +5,11 @@ use super::super::super::batch::RunRecords;
 use super::super::super::contract::{Pen, commit, step_ended};
 use super::super::super::log_line::LogLine;
 use super::super::super::row::RunRow;
-use super::super::super::store::{Journal, JournalError, Page, Query};
+use super::super::super::store::{Journal, JournalError, KeyOwner, Page, Query};
 use super::super::{Check, RedbJournal};
 use super::ID;
 use super::disk::{Disk, Draw};
-use piton_core::{RunId, RunStatus};
+use piton_core::RunStatus;
 use std::path::Path;
 
 const RUNS: u128 = 40;
@@ -38,7 +38,7 @@ fn written(folder: &Path) -> Vec<u8> {
 struct Answers {
     records: Vec<Result<Option<RunRecords>, JournalError>>,
     rows: Vec<Result<Option<RunRow>, JournalError>>,
-    keys: Vec<Result<Option<RunId>, JournalError>>,
+    keys: Vec<Result<Option<KeyOwner>, JournalError>>,
     log_lines: Vec<Result<Vec<LogLine>, JournalError>>,
     pages: Vec<Result<Page, JournalError>>,
     unfinished: Vec<Result<Vec<RunRow>, JournalError>>,
