@@ -20,6 +20,7 @@ mod lock;
 mod logs;
 mod new;
 mod plan;
+mod prune;
 mod resume;
 mod run;
 mod runs;
@@ -94,6 +95,8 @@ enum Command {
     Build(build::Arguments),
     /// Check everything that is kept: checksums, folds, and the rules of recovery.
     Verify,
+    /// Remove runs that ended long ago, and what only they needed.
+    Prune(prune::Arguments),
     /// Call a component once, without a run, and show what it does.
     Try(try_step::Arguments),
     /// Hold a component against what a step has to do: repeat, undo twice, undo nothing.
@@ -160,6 +163,7 @@ async fn dispatch(command: Command, context: &Context) -> Result<ExitCode, Compl
         Command::New(arguments) => new::run(&arguments, context),
         Command::Build(arguments) => build::run(&arguments, context),
         Command::Verify => verify::run(context).await,
+        Command::Prune(arguments) => prune::run(arguments, context).await,
         Command::Try(arguments) => try_step::run(arguments, context).await,
         Command::StepCheck(arguments) => step_check::run(arguments, context).await,
     }

@@ -51,6 +51,25 @@ pub(crate) fn amounts(amounts: &Amounts) -> String {
     parts.join(", ")
 }
 
+/// How many there are of something: `1 run`, `2 runs`.
+pub(crate) fn count(count: u64, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+}
+
+/// A number of bytes: `312 bytes`, `4.0 KiB`, `1.2 MiB`.
+pub(crate) fn bytes(bytes: u64) -> String {
+    const UNITS: [&str; 4] = ["KiB", "MiB", "GiB", "TiB"];
+    if bytes < 1024 {
+        return count(bytes, "byte");
+    }
+    let mut amount = bytes as f64 / 1024.0;
+    let mut unit = 0;
+    while amount >= 1024.0 && unit + 1 < UNITS.len() {
+        (amount, unit) = (amount / 1024.0, unit + 1);
+    }
+    format!("{amount:.1} {}", UNITS[unit])
+}
+
 /// Rows in columns, two spaces apart, without trailing blanks.
 pub(crate) fn table(rows: &[Vec<String>]) -> String {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
@@ -83,6 +102,15 @@ mod tests {
             (90_000_000, "1 d 1 h"),
         ] {
             assert_eq!(span(Duration::from_millis(millis)), expected);
+        }
+    }
+
+    #[test]
+    fn bytes_have_the_largest_unit_that_fits() {
+        for (number, expected) in
+            [(1, "1 byte"), (1023, "1023 bytes"), (4096, "4.0 KiB"), (1_258_291, "1.2 MiB")]
+        {
+            assert_eq!(bytes(number), expected);
         }
     }
 

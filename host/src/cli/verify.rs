@@ -22,8 +22,8 @@ pub(crate) async fn run(context: &Context) -> Result<ExitCode, Complaint> {
             count => format!("{count} problems"),
         };
         context.say(&format!(
-            "{} runs, {} events, {} log lines: {problems}",
-            found.runs, found.events, found.log_lines
+            "{} runs, {} events, {} log lines, {} contents: {problems}",
+            found.runs, found.events, found.log_lines, found.contents
         ));
     }
     Ok(ExitCode::from(if found.problems.is_empty() { exit::COMPLETED } else { exit::HOST }))

@@ -1,7 +1,7 @@
 //! Contents by their SHA-256: components, manifests and schemas, kept for the runs that began with
 //! them. Never trusts a file: what is returned has been hashed since it was read.
 
-use super::data_dir::{DataDirError, write_whole};
+use super::data_dir::{DataDirError, sync_folder, write_whole};
 use piton_core::Digest;
 use sha2::{Digest as _, Sha256};
 use std::fmt;
@@ -12,6 +12,15 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, Clone)]
 pub struct ComponentStore {
     folder: PathBuf,
+}
+
+/// A content that is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Content {
+    /// Its SHA-256.
+    pub digest: Digest,
+    /// Its size.
+    pub bytes: u64,
 }
 
 /// Why a content cannot be had.
@@ -84,6 +93,43 @@ impl ComponentStore {
         Ok(digest)
     }
 
+    /// All contents that are kept, in the order of their digests.
+    ///
+    /// # Errors
+    /// [`ComponentError::DataDir`] where the folder cannot be read.
+    pub fn list(&self) -> Result<Vec<Content>, ComponentError> {
+        let at = |error| ComponentError::DataDir(DataDirError::at(&self.folder)(error));
+        let mut contents = Vec::new();
+        for entry in std::fs::read_dir(&self.folder).map_err(at)? {
+            let entry = entry.map_err(at)?;
+            // A file with another name is not this store's, or not complete.
+            if let Some(digest) = digest_in(&entry.file_name()) {
+                contents.push(Content { digest, bytes: entry.metadata().map_err(at)?.len() });
+            }
+        }
+        contents.sort_by_key(|content| content.digest);
+        Ok(contents)
+    }
+
+    /// Removes contents, and what is left of some that were cut off while they were written. To be
+    /// called only while nobody keeps any.
+    ///
+    /// # Errors
+    /// [`ComponentError::DataDir`]; some may be gone then.
+    pub fn remove(&self, contents: &[Content]) -> Result<(), ComponentError> {
+        let at = |error| ComponentError::DataDir(DataDirError::at(&self.folder)(error));
+        for content in contents {
+            std::fs::remove_file(self.path(&content.digest)).map_err(at)?;
+        }
+        for entry in std::fs::read_dir(&self.folder).map_err(at)? {
+            let path = entry.map_err(at)?.path();
+            if path.extension().is_some_and(|extension| extension == "new") {
+                std::fs::remove_file(path).map_err(at)?;
+            }
+        }
+        sync_folder(&self.folder).map_err(ComponentError::DataDir)
+    }
+
     /// The content with this digest.
     ///
     /// # Errors
@@ -102,6 +148,10 @@ impl ComponentStore {
         }
         Ok(content)
     }
+}
+
+fn digest_in(name: &std::ffi::OsStr) -> Option<Digest> {
+    name.to_str()?.strip_prefix("sha256-")?.parse().ok()
 }
 
 fn is_kept(path: &Path, content: &[u8]) -> bool {
@@ -128,6 +178,24 @@ mod tests {
 
         let missing = digest_of(b"something else");
         assert!(matches!(store.get(&missing), Err(ComponentError::Missing { .. })));
+    }
+
+    #[test]
+    fn contents_are_listed_and_removed() {
+        let folder = tempfile::tempdir().expect("a folder should be made");
+        let store = ComponentStore::new(folder.path().to_owned());
+        for text in ["one", "two", "three"] {
+            store.put(text.as_bytes()).expect("a content should be kept");
+        }
+        std::fs::write(folder.path().join("sha256-1.7.new"), "cut o").expect("a file");
+        std::fs::write(folder.path().join("notes"), "a person's").expect("a file");
+        let all = store.list().expect("contents should be listed");
+        assert_eq!(all.iter().map(|content| content.bytes).sum::<u64>(), 11);
+        let (gone, kept): (Vec<_>, Vec<_>) = all.into_iter().partition(|found| found.bytes == 3);
+        store.remove(&gone).expect("contents should be removed");
+        assert_eq!(store.list(), Ok(kept));
+        let names = std::fs::read_dir(folder.path()).expect("the folder should be read");
+        assert_eq!(names.count(), 2, "one content and what is not the store's");
     }
 
     #[test]

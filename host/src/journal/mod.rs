@@ -24,7 +24,7 @@ mod writer;
 
 pub use batch::{Append, Batch, Record, RunRecords, Tail};
 pub use checksum::Checksum;
-pub use components::{ComponentError, ComponentStore, digest_of};
+pub use components::{ComponentError, ComponentStore, Content, digest_of};
 pub use data_dir::{DataDir, DataDirError, write_public};
 pub use log_line::{LogChannel, LogLine};
 pub use open::{OpenError, Opened};

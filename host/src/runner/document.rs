@@ -154,6 +154,8 @@ pub struct Verification {
     pub events: u64,
     /// Their log lines.
     pub log_lines: u64,
+    /// Components and manifests that are kept.
+    pub contents: u64,
     /// What is wrong; empty where nothing is.
     pub problems: Vec<String>,
 }

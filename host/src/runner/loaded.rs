@@ -3,6 +3,7 @@
 
 use super::bounds::{Bounds, Missing, missing_secrets};
 use super::lock_file;
+use super::look::recorded_manifest;
 use super::shared::Shared;
 use crate::build;
 use crate::manifest::{self, Complaint, FileRef, Level, Manifest, Operator, Pins};
@@ -316,7 +317,7 @@ impl Shared {
     pub(crate) fn load_manifest(
         &self,
         path: &Path,
-    ) -> Result<(Loaded, Vec<Complaint>), LoadFailed> {
+    ) -> Result<(Arc<Loaded>, Vec<Complaint>), LoadFailed> {
         let sandbox = self.sandbox().map_err(|error| LoadFailed::Host(error.to_string()))?;
         let rules = Rules {
             sandbox,
@@ -325,6 +326,7 @@ impl Shared {
             keeps_lock: true,
         };
         let Held { checked, folder, components, grants, input_schema } = rules.hold(path)?;
+        let _stay = self.contents_stay();
         for component in components.iter().flatten().filter(|found| !found.bytes.is_empty()) {
             self.keep(&component.bytes)?;
         }
@@ -332,7 +334,8 @@ impl Shared {
         let digest = self.keep(text.as_bytes())?;
         let programs =
             components.into_iter().map(|component| component.map(|found| found.program)).collect();
-        Ok((assemble(manifest, digest, folder, programs, grants, input_schema), remarks))
+        let loaded = assemble(manifest, digest, folder, programs, grants, input_schema);
+        Ok((self.remember_loaded(loaded), remarks))
     }
 
     /// Loads what a run began with, whatever the files say by now.
@@ -343,12 +346,7 @@ impl Shared {
         components: &dyn Fn(&str) -> Option<Digest>,
     ) -> Result<Loaded, String> {
         let text = self.components.get(&manifest_digest).map_err(|error| error.to_string())?;
-        let text = String::from_utf8(text)
-            .map_err(|_| format!("the recorded manifest {manifest_digest} is no text"))?;
-        let (mut manifest, _) = manifest::check(&text).map_err(|complaints| {
-            let first = complaints.first().map_or("", |complaint| &complaint.message);
-            format!("the recorded manifest is refused by this version of piton: {first}")
-        })?;
+        let mut manifest = recorded_manifest(&manifest_digest, text)?;
         let sandbox = self.sandbox().map_err(|error| error.to_string())?;
         let mut programs = Vec::new();
         for step in &manifest.pipeline.steps {

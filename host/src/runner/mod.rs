@@ -6,17 +6,21 @@ mod attempt;
 mod bounds;
 mod carry;
 mod checking;
+mod contents;
 mod cost;
 mod document;
 mod evaluator;
 mod explain;
 mod loaded;
 mod lock_file;
+mod look;
 mod meddler;
 mod parked;
+mod prune;
 mod shared;
 mod socket;
 mod update;
+mod verify;
 
 pub use checking::{Candidate, Checking, Tried, TryCall, TryLine, TryMemos, TryPart};
 pub use cost::{Cost, CostOf, Micros, Payment, PluginCost, StepCost};
@@ -32,6 +36,7 @@ pub use loaded::{
 pub use lock_file::Locking;
 pub use meddler::{CallGuest, Meddler};
 pub use piton_core::Timestamp;
+pub use prune::{KeptRuns, PruneOrder, Pruning, Removed, Shrunk};
 pub use shared::{ATTEMPTS_MAX, HostFailure, Settings};
 pub use socket::{
     Act, Answer, Ask, Client, ClientError, Follow, Look, Opening, Reach, ReachError, Refused,
@@ -39,13 +44,12 @@ pub use socket::{
 };
 pub use update::Update;
 
-use crate::journal::stored::{Decoder, RunStartedStored};
 use crate::journal::{KeyOwner, Opened, Query, RunRecords, Tail};
 use crate::manifest::{Complaint, InputMistake};
 use carry::{Carried, Carrier, Rest, Wake};
 use loaded::Loaded;
 use parked::Parked;
-use piton_core::{Input, InstanceId, Refusal, Run, RunId, RunStatus, StepIndex, checker};
+use piton_core::{Input, InstanceId, Refusal, Run, RunId, RunStatus, StepIndex};
 use shared::Shared;
 use std::path::Path;
 use std::sync::{Arc, Weak};
@@ -154,7 +158,7 @@ impl Host {
         let shared = Arc::clone(&self.shared);
         let path = manifest.to_path_buf();
         let (loaded, remarks) = off_the_loop(move || shared.load_manifest(&path)).await?;
-        Ok((Prepared { loaded: self.shared.remember_loaded(loaded) }, remarks))
+        Ok((Prepared { loaded }, remarks))
     }
 
     /// Starts a run, or finds the one that `key` started before.
@@ -292,7 +296,7 @@ impl Host {
                 return Ok(summary);
             }
         }
-        let (_, folded, _) = self.fold(run).await?;
+        let (folded, _) = self.look_at(run).await?;
         Ok(Box::new(Summary::of(&folded)))
     }
 
@@ -302,75 +306,15 @@ impl Host {
     /// [`SayFailed`] where there is no such run, or the journal cannot be read.
     pub async fn explain(&self, run: RunId) -> Result<Explanation, SayFailed> {
         let holder = self.shared.carried(run).map(|_| std::process::id());
-        let host = self.clone();
-        let records = self.records(run)?;
-        let folded = off_the_loop(move || host.fold_events(run, &records)).await;
-        let (loaded, folded, events) = folded.map_err(SayFailed::Host)?;
+        let (folded, events) = self.look_at(run).await?;
         let mut explanation = explain::explain(&folded, &events, holder);
-        if let Some(hindrance) = loaded.hindrance.as_ref().filter(|_| !folded.status().is_final()) {
-            explanation.hindered(hindrance);
+        if !folded.status().is_final() {
+            let (loaded, ..) = self.fold(run).await?;
+            if let Some(hindrance) = &loaded.hindrance {
+                explanation.hindered(hindrance);
+            }
         }
         Ok(explanation)
-    }
-
-    /// Checks everything that is kept: each checksum and chain, each run's fold, and the rules of
-    /// recovery over its events.
-    ///
-    /// # Errors
-    /// [`HostFailure`] at the first damage to the store itself.
-    pub async fn verify(&self) -> Result<Verification, HostFailure> {
-        let host = self.clone();
-        off_the_loop(move || host.verify_now()).await
-    }
-
-    fn verify_now(&self) -> Result<Verification, HostFailure> {
-        let read = self.shared.journal.verify()?;
-        let mut problems = Vec::new();
-        let mut before = None;
-        loop {
-            let query = Query { status: None, pipeline: None, before, limit: 1_000 };
-            let page = self.shared.journal.list(&query)?;
-            for row in &page.rows {
-                problems.extend(self.verify_run(row.run));
-            }
-            before = page.next;
-            if before.is_none() {
-                break;
-            }
-        }
-        Ok(Verification {
-            runs: read.runs,
-            events: read.records,
-            log_lines: read.log_lines,
-            problems,
-        })
-    }
-
-    /// What is wrong with one run.
-    fn verify_run(&self, run: RunId) -> Vec<String> {
-        let records = match self.shared.journal.records(run) {
-            Ok(Some(records)) => records,
-            Ok(None) => return vec![format!("run {run} is listed, but has no events")],
-            Err(error) => return vec![error.to_string()],
-        };
-        let (_, folded, events) = match self.fold_events(run, &records) {
-            Ok(folded) => folded,
-            Err(failure) => return vec![failure.message],
-        };
-        let mut problems = Vec::new();
-        // Ended by its own events and by its row: whoever lists runs must not be told otherwise.
-        if folded.status() != records.row.status {
-            let (row, fold) = (records.row.status.word(), folded.status().word());
-            problems.push(format!("run {run} is listed as {row}, but its events say {fold}"));
-        }
-        let found = checker::check(checker::Records {
-            pipeline: folded.pipeline(),
-            journal: &events,
-            world: None,
-            spent: Some(&folded.ledger().spent),
-        });
-        problems.extend(found.violations.iter().map(|violation| format!("run {run}: {violation}")));
-        problems
     }
 
     /// Rows of runs, newest first.
@@ -540,39 +484,17 @@ impl Host {
         id: RunId,
         records: &RunRecords,
     ) -> Result<(Arc<Loaded>, Run, Tail), HostFailure> {
-        let (loaded, run, _) = self.fold_events(id, records)?;
-        Ok((loaded, run, records.tail))
-    }
-
-    fn fold_events(&self, id: RunId, records: &RunRecords) -> Result<Folded, HostFailure> {
-        let damaged = |what: String| {
-            HostFailure::new(format!("run {id} cannot be read: {what}"), "look with `piton events`")
-        };
-        let first = records.records.first().ok_or_else(|| damaged("it has no event".into()))?;
-        let start = RunStartedStored::peek(&first.json);
-        let start = start.map_err(|error| damaged(error.to_string()))?;
+        let start = look::started(id, records)?;
         let components = |name: &str| start.components.get(name).copied();
         let loaded = self
             .shared
             .load_recorded(start.manifest, Path::new(&start.folder), &components)
-            .map_err(damaged)?;
+            .map_err(|what| look::unreadable(id, what))?;
         let loaded = self.shared.remember_loaded(loaded);
-        let mut run = Run::new(id, Arc::clone(&loaded.pipeline));
-        let decoder = Decoder::new(&loaded.pipeline);
-        let mut events = Vec::with_capacity(records.records.len());
-        for record in &records.records {
-            let event = decoder.decode(&record.json);
-            let event = event.map_err(|error| damaged(error.to_string()))?;
-            run.apply(record.at, &event).map_err(|error| damaged(error.to_string()))?;
-            events.push((record.at, event));
-        }
-        drop(decoder);
-        Ok((loaded, run, events))
+        let (run, _) = look::fold(id, &loaded.pipeline, records)?;
+        Ok((loaded, run, records.tail))
     }
 }
-
-/// A run, what it needs, and the events that it was folded from.
-type Folded = (Arc<Loaded>, Run, Vec<(Timestamp, piton_core::Event)>);
 
 impl Following {
     /// The next update; none once the run is no longer carried. The last is one of

@@ -12,10 +12,10 @@ use crate::journal::{
 use crate::manifest::Operator;
 use crate::sandbox::{self, Notice, Sandbox};
 use piton_core::{Digest, RunId, Timestamp};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// What the host needs to know from its surroundings.
@@ -114,6 +114,11 @@ pub(crate) struct Shared {
     carried: Mutex<BTreeMap<RunId, Carried>>,
     /// Manifests that runs have begun with, by their digest and folder.
     loaded: Mutex<BTreeMap<LoadedKey, Arc<Loaded>>>,
+    /// Held for reading from when contents are kept until a [`Loaded`] names them; held for writing
+    /// by who removes contents that nothing names.
+    contents: RwLock<()>,
+    /// Held by who prunes or backs up: one at a time.
+    pub(crate) chore: tokio::sync::Mutex<()>,
     /// Held while a run is taken up, so that none is taken up twice.
     pub(crate) taking_up: tokio::sync::Mutex<()>,
     /// Last: whoever takes hold of the directory next must find the journal closed.
@@ -139,6 +144,8 @@ impl Shared {
             parked: Arc::default(),
             carried: Mutex::default(),
             loaded: Mutex::default(),
+            contents: RwLock::default(),
+            chore: tokio::sync::Mutex::default(),
             taking_up: tokio::sync::Mutex::default(),
             journal,
             data: data_dir,
@@ -233,6 +240,27 @@ impl Shared {
         Arc::clone(known.entry(key).or_insert_with(|| Arc::new(loaded)))
     }
 
+    /// Sees to it that no content is removed meanwhile.
+    pub(crate) fn contents_stay(&self) -> RwLockReadGuard<'_, ()> {
+        self.contents.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Sees to it that no content is kept meanwhile.
+    pub(crate) fn contents_may_go(&self) -> RwLockWriteGuard<'_, ()> {
+        self.contents.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The contents of manifests that a run of this host has, or may begin with any moment.
+    /// Manifests that nobody uses are forgotten.
+    pub(crate) fn contents_in_use(&self) -> BTreeSet<Digest> {
+        let mut known = self.loaded.lock().expect("no holder panics");
+        known.retain(|_, loaded| Arc::strong_count(loaded) > 1);
+        let digests = known
+            .values()
+            .flat_map(|loaded| loaded.components.iter().flatten().copied().chain([loaded.digest]));
+        digests.collect()
+    }
+
     fn lock_carried(&self) -> std::sync::MutexGuard<'_, BTreeMap<RunId, Carried>> {
         self.carried.lock().expect("no holder panics")
     }
@@ -248,13 +276,18 @@ impl Carried {
     }
 }
 
+/// Where compiled code is kept.
+pub(super) fn code_folder(data_dir: &std::path::Path) -> std::path::PathBuf {
+    data_dir.join("code")
+}
+
 /// A sandbox whose compiled code is in a folder of `data_dir`.
 pub(super) fn make_sandbox(
     data_dir: &std::path::Path,
     secret: &Secret,
     settings: &Settings,
 ) -> Result<Sandbox, HostFailure> {
-    let (folder, key) = (data_dir.join("code"), secret.derive("code cache"));
+    let (folder, key) = (code_folder(data_dir), secret.derive("code cache"));
     let mut set = sandbox::Settings::new(folder, key, settings.compiler.clone());
     set.slots = settings.attempts_max;
     set.variables = Arc::clone(&settings.variables);

@@ -172,6 +172,29 @@ fn unfit(error: &wasmtime::Error) -> LoadError {
     if error.is::<std::io::Error>() { LoadError::Host(text) } else { LoadError::Invalid(text) }
 }
 
+/// Removes the compiled code of components, made by whichever engine; returns how many bytes it had.
+/// Who needs it again makes it anew.
+///
+/// # Errors
+/// Where the folder cannot be read or a file not be removed.
+pub fn forget_code(dir: &Path, is_gone: impl Fn(&Digest) -> bool) -> std::io::Result<u64> {
+    let mut bytes = 0;
+    let entries = match fs::read_dir(dir) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(0),
+        entries => entries?,
+    };
+    for entry in entries {
+        let entry = entry?;
+        let name = entry.file_name();
+        let digest = name.to_str().and_then(|name| name.split_once('-')?.0.parse().ok());
+        if digest.is_some_and(|digest| is_gone(&digest)) {
+            bytes += entry.metadata()?.len();
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(bytes)
+}
+
 /// Removes what hosts that died left of drafts. Only a draft's name has a dot before its extension.
 fn sweep(dir: &Path) -> std::io::Result<()> {
     for entry in fs::read_dir(dir)? {

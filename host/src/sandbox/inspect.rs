@@ -134,6 +134,16 @@ pub fn digest_of(bytes: &[u8]) -> Digest {
     Digest::from_bytes(Sha256::digest(bytes).into())
 }
 
+/// Whether a component that was taken before can tell what became of a lost call. Nothing is
+/// compiled for that.
+///
+/// # Errors
+/// Where the bytes are no component.
+pub fn reconciles(bytes: &[u8]) -> Result<bool, LoadError> {
+    let world = inspect(bytes, u64::MAX)?.world;
+    Ok(world == Some(World::ReconcilablePlugin))
+}
+
 /// Looks at a component of at most `bytes_max` bytes.
 ///
 /// # Errors

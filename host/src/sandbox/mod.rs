@@ -35,6 +35,7 @@ mod time;
 #[cfg(test)]
 mod tests;
 
+pub use cache::forget_code;
 pub use call::{Call, Ended};
 pub use compile::{COMPILE_ARGUMENT, compile_child};
 pub use engine::SandboxError;
@@ -42,7 +43,7 @@ pub use grants::{GrantError, ResolvedDir, ResolvedGrants, ResolvedSecret};
 pub use guest::MemosKept;
 pub use http::{Answered, Sent, StandIn};
 pub use inert::inert;
-pub use inspect::{Fit, Import, Inspection, Producer, World, digest_of};
+pub use inspect::{Fit, Import, Inspection, Producer, World, digest_of, reconciles};
 pub use json::admit;
 pub use load_error::LoadError;
 pub use program::Program;

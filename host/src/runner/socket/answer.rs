@@ -57,6 +57,7 @@ impl Host {
                 Answer::Cost(Box::new(cost))
             }
             Ask::Verify => Answer::Verified(self.verify().await.map_err(of_host)?),
+            Ask::Prune(order) => Answer::Pruned(self.prune(&order).await.map_err(of_host)?),
             Ask::Act { run, act } => {
                 let id = self.find_run(&run)?;
                 let said = self.say(id, |folded| input_of(&act, folded, by)).await;

@@ -5,6 +5,7 @@
 use crate::runner::cost::Cost;
 use crate::runner::document::{EventDocument, LogDocument, RowDocument, Summary, Verification};
 use crate::runner::explain::Explanation;
+use crate::runner::prune::{PruneOrder, Pruning};
 use crate::runner::update::Update;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -70,6 +71,8 @@ pub enum Ask {
     },
     /// Checks everything that is kept.
     Verify,
+    /// Removes what ended long ago.
+    Prune(PruneOrder),
     /// Does something to a run.
     Act {
         /// An id, the beginning of one, or `last`.
@@ -197,6 +200,8 @@ pub enum Answer {
     Cost(Box<Cost>),
     /// What was checked, and what is wrong.
     Verified(Verification),
+    /// What was removed, and what was kept.
+    Pruned(Pruning),
     /// It is done, and recorded.
     Done {
         /// The run.

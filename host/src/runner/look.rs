@@ -1,0 +1,121 @@
+//! Folds runs to look at them: from what is kept of their beginning alone. Nothing is compiled, no
+//! folder is granted and no secret looked up, so that what has ended can be told for ever.
+//! Never takes a run up.
+
+use super::{Host, HostFailure, SayFailed, off_the_loop};
+use crate::journal::stored::{Decoder, RunStartedStored};
+use crate::journal::{ComponentStore, RunRecords};
+use crate::{manifest, sandbox};
+use piton_core::{Digest, Event, Pipeline, Run, RunId, Timestamp};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// A run and the events that it was folded from.
+pub(super) type Looked = (Run, Vec<(Timestamp, Event)>);
+
+/// Looks at one run after the other. What they began with is read once.
+pub(super) struct Looks<'a> {
+    contents: &'a ComponentStore,
+    pipelines: BTreeMap<(Digest, BTreeMap<String, Digest>), Arc<Pipeline>>,
+    reconciling: BTreeMap<Digest, bool>,
+}
+
+impl<'a> Looks<'a> {
+    pub(super) fn new(contents: &'a ComponentStore) -> Self {
+        Self { contents, pipelines: BTreeMap::new(), reconciling: BTreeMap::new() }
+    }
+
+    pub(super) fn fold(&mut self, id: RunId, records: &RunRecords) -> Result<Looked, HostFailure> {
+        let RunStartedStored { manifest, components, .. } = started(id, records)?;
+        let known = (manifest, components);
+        let pipeline = match self.pipelines.get(&known) {
+            Some(pipeline) => Arc::clone(pipeline),
+            None => {
+                let pipeline = self.pipeline(&known.0, &known.1);
+                let pipeline = Arc::new(pipeline.map_err(|what| unreadable(id, what))?);
+                self.pipelines.insert(known, Arc::clone(&pipeline));
+                pipeline
+            }
+        };
+        fold(id, &pipeline, records)
+    }
+
+    fn pipeline(
+        &mut self,
+        manifest: &Digest,
+        components: &BTreeMap<String, Digest>,
+    ) -> Result<Pipeline, String> {
+        let text = self.contents.get(manifest).map_err(|error| error.to_string())?;
+        let mut pipeline = recorded_manifest(manifest, text)?.pipeline.as_ref().clone();
+        for step in &mut pipeline.steps {
+            step.reconciles = match components.get(&step.name) {
+                Some(component) => self.reconciles(component)?,
+                None => false,
+            };
+        }
+        Ok(pipeline)
+    }
+
+    fn reconciles(&mut self, component: &Digest) -> Result<bool, String> {
+        if let Some(known) = self.reconciling.get(component) {
+            return Ok(*known);
+        }
+        let bytes = self.contents.get(component).map_err(|error| error.to_string())?;
+        let found = sandbox::reconciles(&bytes).map_err(|error| error.to_string())?;
+        self.reconciling.insert(*component, found);
+        Ok(found)
+    }
+}
+
+/// What the first event of a run says.
+pub(super) fn started(id: RunId, records: &RunRecords) -> Result<RunStartedStored, HostFailure> {
+    let first = records.records.first().ok_or_else(|| unreadable(id, "it has no event"))?;
+    RunStartedStored::peek(&first.json).map_err(|error| unreadable(id, error.to_string()))
+}
+
+/// Folds a run of a pipeline from its records.
+pub(super) fn fold(
+    id: RunId,
+    pipeline: &Arc<Pipeline>,
+    records: &RunRecords,
+) -> Result<Looked, HostFailure> {
+    let mut run = Run::new(id, Arc::clone(pipeline));
+    let decoder = Decoder::new(pipeline);
+    let mut events = Vec::with_capacity(records.records.len());
+    for record in &records.records {
+        let event = decoder.decode(&record.json);
+        let event = event.map_err(|error| unreadable(id, error.to_string()))?;
+        run.apply(record.at, &event).map_err(|error| unreadable(id, error.to_string()))?;
+        events.push((record.at, event));
+    }
+    Ok((run, events))
+}
+
+/// Reads the manifest that a run began with.
+pub(super) fn recorded_manifest(
+    digest: &Digest,
+    text: Vec<u8>,
+) -> Result<manifest::Manifest, String> {
+    let text = String::from_utf8(text)
+        .map_err(|_| format!("the recorded manifest {digest} is no text"))?;
+    let (manifest, _) = manifest::check(&text).map_err(|complaints| {
+        let first = complaints.first().map_or("", |complaint| &complaint.message);
+        format!("the recorded manifest is refused by this version of piton: {first}")
+    })?;
+    Ok(manifest)
+}
+
+pub(super) fn unreadable(id: RunId, what: impl std::fmt::Display) -> HostFailure {
+    HostFailure::new(format!("run {id} cannot be read: {what}"), "look with `piton events`")
+}
+
+impl Host {
+    /// Folds a run to look at it.
+    pub(super) async fn look_at(&self, run: RunId) -> Result<Looked, SayFailed> {
+        let records = self.records(run)?;
+        let host = self.clone();
+        let looked =
+            off_the_loop(move || Looks::new(&host.shared.components).fold(run, &records)).await;
+        looked.map_err(SayFailed::Host)
+    }
+}
