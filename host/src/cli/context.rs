@@ -126,6 +126,13 @@ impl Context {
         self.ask_next(None, opening, ask).await
     }
 
+    /// Asks one thing, and gives the data directory up again where this process holds it.
+    pub(crate) async fn ask_once(&self, opening: Opening, ask: Ask) -> Result<Answer, Complaint> {
+        let (reach, answer) = self.ask(opening, ask).await?;
+        let_go(reach).await?;
+        Ok(answer)
+    }
+
     /// As [`Context::ask`], of the host that was asked before, while it is there. A host of this
     /// process must be handed on: it holds the directory.
     pub(crate) async fn ask_next(
@@ -145,7 +152,10 @@ impl Context {
                 self.goes_by_config(&reach)?;
             }
             let error = match reach.ask(ask.clone()).await {
-                Ok(Answer::Refused(refused)) => return Err(refused.into()),
+                Ok(Answer::Refused(refused)) => {
+                    let_go(reach).await?;
+                    return Err(refused.into());
+                }
                 Ok(answer) => return Ok((reach, answer)),
                 Err(error) => error,
             };
@@ -203,6 +213,15 @@ impl Context {
     pub(crate) fn paint(&self, text: &str, sgr: &str) -> String {
         paint(self.has_color, text, sgr)
     }
+}
+
+/// Gives the data directory up, once other processes that have asked here are answered. What they
+/// began here is recorded, and goes on in a process of theirs.
+pub(crate) async fn let_go(reach: Reach) -> Result<(), Complaint> {
+    let Reach::Own(host, mut server) = reach else { return Ok(()) };
+    host.begin_leaving();
+    server.finish().await;
+    Ok(host.close().await?)
 }
 
 /// The text in a colour, by its SGR parameters.

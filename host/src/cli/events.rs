@@ -15,7 +15,7 @@ pub(crate) struct Arguments {
 
 pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<ExitCode, Complaint> {
     let ask = Ask::Events { run: arguments.run };
-    let events = match context.ask(Opening::Existing, ask).await?.1 {
+    let events = match context.ask_once(Opening::Existing, ask).await? {
         Answer::Events(events) => events,
         _ => return Err(Complaint::of_host("the host answers something else")),
     };

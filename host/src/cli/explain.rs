@@ -15,7 +15,7 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<ExitCode, Complaint> {
-    match context.ask(Opening::Existing, Ask::Explain { run: arguments.run }).await?.1 {
+    match context.ask_once(Opening::Existing, Ask::Explain { run: arguments.run }).await? {
         Answer::Explanation(explanation) => {
             if context.globals.json {
                 print_json(&explanation);

@@ -203,6 +203,5 @@ pub(crate) async fn close(
             () = interrupts.next() => {}
         }
     }
-    host.close().await?;
-    Ok(())
+    super::context::let_go(Reach::Own(host, server)).await
 }

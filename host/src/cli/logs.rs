@@ -19,7 +19,7 @@ pub(crate) struct Arguments {
 
 pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<ExitCode, Complaint> {
     let Arguments { run, step } = arguments;
-    let lines = match context.ask(Opening::Existing, Ask::Logs { run, step }).await?.1 {
+    let lines = match context.ask_once(Opening::Existing, Ask::Logs { run, step }).await? {
         Answer::Logs(lines) => lines,
         _ => return Err(Complaint::of_host("the host answers something else")),
     };

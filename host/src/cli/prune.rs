@@ -26,7 +26,7 @@ pub(crate) struct Arguments {
 pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<ExitCode, Complaint> {
     let Arguments { older_than, pipeline, dry_run } = arguments;
     let ask = Ask::Prune(PruneOrder { older_than, pipeline, dry_run });
-    let pruning = match context.ask(Opening::Existing, ask).await?.1 {
+    let pruning = match context.ask_once(Opening::Existing, ask).await? {
         Answer::Pruned(pruning) => pruning,
         _ => return Err(Complaint::of_host("the host answers something else")),
     };

@@ -80,11 +80,9 @@ pub(crate) async fn detach(
             super::context::print(run);
         }
     }
-    if let Reach::Own(host, server) = reach {
+    if matches!(reach, Reach::Own(..)) {
         // Attempts that had started are let end here: the other process must not repeat them.
-        host.close().await?;
-        drop(server);
-        drop(host);
+        super::context::let_go(reach).await?;
         let exe = std::env::current_exe().map_err(|error| Complaint::of_host(error.to_string()))?;
         let data = std::path::absolute(&context.globals.data)
             .map_err(|error| Complaint::of_host(error.to_string()))?;

@@ -26,7 +26,7 @@ pub(crate) struct Arguments {
 pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<ExitCode, Complaint> {
     let Arguments { status, pipeline, limit } = arguments;
     let ask = Ask::Rows(RowFilter { status, pipeline, limit });
-    let rows = match context.ask(Opening::Existing, ask).await?.1 {
+    let rows = match context.ask_once(Opening::Existing, ask).await? {
         Answer::Rows(rows) => rows,
         _ => return Err(Complaint::of_host("the host answers something else")),
     };

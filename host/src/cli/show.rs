@@ -15,7 +15,7 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<ExitCode, Complaint> {
-    match context.ask(Opening::Existing, Ask::Show { run: arguments.run }).await?.1 {
+    match context.ask_once(Opening::Existing, Ask::Show { run: arguments.run }).await? {
         Answer::Summary(summary) => {
             if context.globals.json {
                 print_json(&summary);

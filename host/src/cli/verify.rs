@@ -8,7 +8,7 @@ use piton::sandbox::inert;
 use std::process::ExitCode;
 
 pub(crate) async fn run(context: &Context) -> Result<ExitCode, Complaint> {
-    let found = match context.ask(Opening::Existing, Ask::Verify).await?.1 {
+    let found = match context.ask_once(Opening::Existing, Ask::Verify).await? {
         Answer::Verified(found) => found,
         _ => return Err(Complaint::of_host("the host answers something else")),
     };

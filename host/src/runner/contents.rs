@@ -4,7 +4,6 @@
 use super::shared::code_folder;
 use super::{Host, HostFailure, look};
 use crate::journal::Content;
-use crate::sandbox;
 use piton_core::{Digest, RunId};
 use std::collections::BTreeSet;
 
@@ -42,10 +41,14 @@ impl Host {
             return Ok(Swept { contents, ..Swept::default() });
         }
         store.remove(&contents).map_err(|error| trouble(&error))?;
-        let digests: BTreeSet<Digest> = contents.iter().map(|content| content.digest).collect();
-        let folder = code_folder(self.data_dir());
-        let code_bytes = sandbox::forget_code(&folder, |digest| digests.contains(digest));
-        let code_bytes = code_bytes.map_err(|error| trouble(&error))?;
+        let mut code_bytes = 0;
+        if code_folder(self.data_dir()).is_dir() {
+            let sandbox = self.shared.sandbox()?;
+            for content in &contents {
+                let bytes = sandbox.forget(content.digest).map_err(|error| trouble(&error))?;
+                code_bytes += bytes;
+            }
+        }
         Ok(Swept { contents, code_bytes, problem: None })
     }
 

@@ -85,6 +85,8 @@ impl Cache {
         }
         match self.map(&path) {
             Ok(component) => Found::Code(component),
+            // Another process has just removed it.
+            Err(_) if !path.exists() => Found::Nothing,
             Err(error) => Found::Unfit(unfit(&error)),
         }
     }
@@ -97,6 +99,21 @@ impl Cache {
         // made it. Neither the folder nor the file can be written by another user (`open`,
         // `mac_of`), and this host never writes to a file once it has its name: `keep` renames.
         unsafe { Component::deserialize_file(&self.engine, path) }
+    }
+
+    /// Removes a component's code, made by whichever engine; returns how many bytes it had.
+    pub(super) fn forget(&self, digest: Digest) -> std::io::Result<u64> {
+        let mut bytes = 0;
+        for entry in fs::read_dir(&self.dir)? {
+            let entry = entry?;
+            let name = entry.file_name();
+            let name = name.to_str().and_then(|name| name.split_once('-'));
+            if name.and_then(|(of, _)| of.parse().ok()) == Some(digest) {
+                bytes += entry.metadata()?.len();
+                fs::remove_file(entry.path())?;
+            }
+        }
+        Ok(bytes)
     }
 
     /// A name for a file that becomes a component's code once it is complete.
@@ -170,29 +187,6 @@ impl Cache {
 fn unfit(error: &wasmtime::Error) -> LoadError {
     let text = format!("{error:#}");
     if error.is::<std::io::Error>() { LoadError::Host(text) } else { LoadError::Invalid(text) }
-}
-
-/// Removes the compiled code of components, made by whichever engine; returns how many bytes it had.
-/// Who needs it again makes it anew.
-///
-/// # Errors
-/// Where the folder cannot be read or a file not be removed.
-pub fn forget_code(dir: &Path, is_gone: impl Fn(&Digest) -> bool) -> std::io::Result<u64> {
-    let mut bytes = 0;
-    let entries = match fs::read_dir(dir) {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(0),
-        entries => entries?,
-    };
-    for entry in entries {
-        let entry = entry?;
-        let name = entry.file_name();
-        let digest = name.to_str().and_then(|name| name.split_once('-')?.0.parse().ok());
-        if digest.is_some_and(|digest| is_gone(&digest)) {
-            bytes += entry.metadata()?.len();
-            fs::remove_file(entry.path())?;
-        }
-    }
-    Ok(bytes)
 }
 
 /// Removes what hosts that died left of drafts. Only a draft's name has a dot before its extension.

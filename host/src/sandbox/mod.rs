@@ -35,7 +35,6 @@ mod time;
 #[cfg(test)]
 mod tests;
 
-pub use cache::forget_code;
 pub use call::{Call, Ended};
 pub use compile::{COMPILE_ARGUMENT, compile_child};
 pub use engine::SandboxError;
@@ -160,6 +159,21 @@ impl Sandbox {
             Err(error) => Loaded::Refused(error.clone()),
         };
         made
+    }
+
+    /// Removes the compiled code of a component, made by whichever version; returns how many bytes
+    /// it had. One that is in use stays in memory; who needs it again makes it anew.
+    ///
+    /// # Errors
+    /// Where a file cannot be removed.
+    pub fn forget(&self, digest: Digest) -> std::io::Result<u64> {
+        let place = {
+            let mut programs = self.programs.lock().unwrap_or_else(PoisonError::into_inner);
+            programs.entry(digest).or_default().clone()
+        };
+        // Nobody loads it meanwhile.
+        let _loading = place.0.lock().unwrap_or_else(PoisonError::into_inner);
+        self.cache.forget(digest)
     }
 
     fn make(

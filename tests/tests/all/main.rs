@@ -19,6 +19,7 @@ mod lock;
 mod mistakes;
 mod money;
 mod operator;
+mod prune;
 mod recovery;
 mod retry;
 mod snapshots;

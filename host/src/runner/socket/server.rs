@@ -8,9 +8,10 @@ use std::io;
 use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 
 /// The longest question that is read.
 pub(super) const LINE_BYTES_MAX: u64 = 16 << 20;
@@ -18,11 +19,46 @@ pub(super) const LINE_BYTES_MAX: u64 = 16 << 20;
 /// The socket's name in the data directory.
 const SOCKET: &str = "socket";
 
+/// How long a process that has connected may take to ask.
+const ASKED_WITHIN: Duration = Duration::from_secs(5);
+
+/// How long a process that goes stays for those who have asked it: one of them may have been
+/// stopped, and take no answer.
+const ANSWERED_WITHIN: Duration = Duration::from_secs(60);
+
 /// Answers other processes until it is dropped.
 pub struct Server {
     task: tokio::task::JoinHandle<()>,
     path: PathBuf,
+    /// Dropped to let no further process ask.
+    is_open: Option<oneshot::Sender<()>>,
+    /// How many wait for an answer.
+    asking: watch::Receiver<usize>,
+    /// How many follow a run.
     guests: watch::Receiver<usize>,
+}
+
+/// How many processes there are at each.
+#[derive(Clone)]
+struct Counts {
+    asking: Arc<watch::Sender<usize>>,
+    guests: Arc<watch::Sender<usize>>,
+}
+
+/// One process more, for as long as this lives.
+struct OneMore(Arc<watch::Sender<usize>>);
+
+impl OneMore {
+    fn of(count: &Arc<watch::Sender<usize>>) -> Self {
+        count.send_modify(|count| *count += 1);
+        Self(Arc::clone(count))
+    }
+}
+
+impl Drop for OneMore {
+    fn drop(&mut self) {
+        self.0.send_modify(|count| *count -= 1);
+    }
 }
 
 impl Drop for Server {
@@ -46,9 +82,24 @@ impl Server {
         }
         let folder = std::fs::File::open(host.data_dir())?;
         let listener = UnixListener::bind(short_path(&folder))?;
-        let (count, guests) = watch::channel(0);
-        let task = tokio::spawn(accept(listener, host, Arc::new(count)));
-        Ok(Self { task, path, guests })
+        let ((asking_count, asking), (guests_count, guests)) =
+            (watch::channel(0), watch::channel(0));
+        let counts = Counts { asking: asking_count.into(), guests: guests_count.into() };
+        let (is_open, closed) = oneshot::channel();
+        let task = tokio::spawn(accept(listener, host, counts, closed));
+        Ok(Self { task, path, is_open: Some(is_open), asking, guests })
+    }
+
+    /// Lets no further process ask, and returns once all that have asked are answered: a question
+    /// that is lost half-way would leave its asker in doubt.
+    pub async fn finish(&mut self) {
+        // Nobody connects after this; who did before is still heard.
+        let _ = std::fs::remove_file(&self.path);
+        drop(self.is_open.take());
+        // It ends once it has heard them all; that it was aborted is impossible before the drop.
+        let _ = (&mut self.task).await;
+        let answered = self.asking.wait_for(|count| *count == 0);
+        let _ = tokio::time::timeout(ANSWERED_WITHIN, answered).await;
     }
 
     /// Waits until no other process follows a run here.
@@ -69,33 +120,63 @@ pub(super) fn short_path(folder: &std::fs::File) -> PathBuf {
     Path::new("/proc/self/fd").join(folder.as_raw_fd().to_string()).join(SOCKET)
 }
 
-async fn accept(listener: UnixListener, host: Host, guests: Arc<watch::Sender<usize>>) {
+async fn accept(
+    listener: UnixListener,
+    host: Host,
+    counts: Counts,
+    mut closed: oneshot::Receiver<()>,
+) {
     loop {
-        match listener.accept().await {
-            Ok((stream, _)) => {
-                let (host, guests) = (host.clone(), Arc::clone(&guests));
-                tokio::spawn(async move {
-                    // Who asked may leave at any time.
-                    let _ = serve(stream, &host, &guests).await;
-                });
-            }
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            _ = &mut closed => return accept_the_last(listener, &host, &counts),
+        };
+        match accepted {
+            Ok((stream, _)) => begin_to_serve(stream, &host, &counts),
             // Out of descriptors, for example: others may be given back meanwhile.
-            Err(_) => tokio::time::sleep(std::time::Duration::from_millis(50)).await,
+            Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
         }
     }
 }
 
-async fn serve(stream: UnixStream, host: &Host, guests: &watch::Sender<usize>) -> io::Result<()> {
+/// Hears those who had connected when the socket went away.
+fn accept_the_last(listener: UnixListener, host: &Host, counts: &Counts) {
+    // It does not block: once nobody is left it says so.
+    let Ok(listener) = listener.into_std() else { return };
+    while let Ok((stream, _)) = listener.accept() {
+        let stream = stream.set_nonblocking(true).and_then(|()| UnixStream::from_std(stream));
+        if let Ok(stream) = stream {
+            begin_to_serve(stream, host, counts);
+        }
+    }
+}
+
+fn begin_to_serve(stream: UnixStream, host: &Host, counts: &Counts) {
+    // Counted before anybody can look.
+    let asking = OneMore::of(&counts.asking);
+    let (host, guests) = (host.clone(), Arc::clone(&counts.guests));
+    tokio::spawn(async move {
+        // Who asked may leave at any time.
+        let _ = serve(stream, &host, asking, &guests).await;
+    });
+}
+
+async fn serve(
+    stream: UnixStream,
+    host: &Host,
+    asking: OneMore,
+    guests: &Arc<watch::Sender<usize>>,
+) -> io::Result<()> {
     let by = user_of(&stream);
     let (read, mut write) = stream.into_split();
     let mut line = String::new();
-    BufReader::new(read.take(LINE_BYTES_MAX)).read_line(&mut line).await?;
+    let mut read = BufReader::new(read.take(LINE_BYTES_MAX));
+    tokio::time::timeout(ASKED_WITHIN, read.read_line(&mut line)).await??;
     let ask: Ask = serde_json::from_str(&line)?;
     if let Ask::Follow { run } = ask {
-        guests.send_modify(|count| *count += 1);
-        let followed = follow(host, &run, &mut write).await;
-        guests.send_modify(|count| *count -= 1);
-        return followed;
+        let _guest = OneMore::of(guests);
+        drop(asking);
+        return follow(host, &run, &mut write).await;
     }
     send(&mut write, &host.answer(ask, &by).await).await
 }
