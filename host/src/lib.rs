@@ -9,6 +9,8 @@
 //! Never reads arguments, looks at a terminal, or ends the process: that is the binary's.
 
 pub mod build;
+#[cfg(any(fuzzing, test))]
+pub mod fuzzing;
 pub mod journal;
 pub mod manifest;
 pub mod rehearsal;

@@ -46,6 +46,8 @@ pub use inspect::{Fit, Import, Inspection, Producer, World, digest_of, reconcile
 pub use json::admit;
 pub use load_error::LoadError;
 pub use program::Program;
+#[cfg(any(fuzzing, test))]
+pub(crate) use returned::fuzzed_output;
 pub use secrets::{SecretMissing, SecretText, Variables};
 pub use services::{BoxFuture, Level, LogLine, Progress, RememberError, Services, Source};
 pub use settings::{CompileLimits, Compiler, Notice, Settings};

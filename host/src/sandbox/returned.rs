@@ -105,6 +105,41 @@ fn is_code(code: &str) -> bool {
         && code.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
 }
 
+/// What a guest may return, from bytes that a fuzzer makes up: parts with a zero byte between them.
+/// What goes on of it is within its limits, harmless to show, and the same for every reader.
+#[cfg(any(fuzzing, test))]
+pub(crate) fn fuzzed_output(bytes: &[u8]) {
+    const OUTPUT_BYTES_MAX: u64 = 64 << 10;
+    let parts: Vec<_> = bytes.split(|byte| *byte == 0).map(String::from_utf8_lossy).collect();
+    let part = |n: usize| parts.get(n).map(|part| part.clone().into_owned());
+    let output = part(0).unwrap_or_default();
+    if let End::Succeeded(Some(json)) = executed(Ok(output.clone()), OUTPUT_BYTES_MAX) {
+        assert!(json.as_str().len() as u64 <= OUTPUT_BYTES_MAX);
+        assert_eq!(json::admit(json.as_str()).as_ref(), Ok(&json), "it should stay as it is");
+        let value: serde_json::Value =
+            serde_json::from_str(&output).expect("what is taken should be JSON");
+        let kept: serde_json::Value =
+            serde_json::from_str(json.as_str()).expect("what is kept should be JSON");
+        assert_eq!(value, kept, "every reader should see the same");
+    }
+    let failed = types::Failure {
+        kind: types::FailureKind::RetryAfter(bytes.len() as u64),
+        clean: false,
+        code: part(1).unwrap_or_default(),
+        message: part(2).unwrap_or_default(),
+        details: part(3),
+    };
+    let failure = failure(failed);
+    assert!(is_code(&failure.code), "`{}` is no code", failure.code);
+    assert!(failure.message.len() <= 2 * MESSAGE_BYTES_MAX, "{} bytes", failure.message.len());
+    if let Some(details) = &failure.details {
+        assert!(details.as_str().len() <= DETAILS_BYTES_MAX);
+        assert_eq!(json::admit(details.as_str()).as_ref(), Ok(details));
+    }
+    let shown = super::inert(&failure.message);
+    assert!(!shown.chars().any(char::is_control), "{shown:?} could steer a terminal");
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -3,6 +3,8 @@
 //! this folder.
 
 mod commit;
+#[cfg(any(fuzzing, test))]
+mod fuzzed;
 mod guard;
 mod list;
 mod open;
@@ -21,6 +23,8 @@ use super::store::{
 };
 use ::redb::Database;
 use commit::State;
+#[cfg(any(fuzzing, test))]
+pub(crate) use fuzzed::fuzzed_page;
 use guard::guarded;
 pub use guard::is_guarded;
 use piton_core::RunId;

@@ -1,0 +1,6 @@
+//! Fuzzes what a guest returns. What must hold is said in `host/src/fuzzing.rs`.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| piton::fuzzing::guest_output(bytes));
