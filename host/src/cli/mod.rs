@@ -2,6 +2,7 @@
 //! stdout is for the result, stderr for people and progress. Never decides about a run.
 
 mod act;
+mod backup;
 mod build;
 mod chaos;
 mod check;
@@ -95,6 +96,10 @@ enum Command {
     Build(build::Arguments),
     /// Check everything that is kept: checksums, folds, and the rules of recovery.
     Verify,
+    /// Copy everything that is kept into one file, while runs go on.
+    Backup(backup::Arguments),
+    /// Make a data directory of a backup.
+    Restore(backup::RestoreArguments),
     /// Remove runs that ended long ago, and what only they needed.
     Prune(prune::Arguments),
     /// Call a component once, without a run, and show what it does.
@@ -163,6 +168,8 @@ async fn dispatch(command: Command, context: &Context) -> Result<ExitCode, Compl
         Command::New(arguments) => new::run(&arguments, context),
         Command::Build(arguments) => build::run(&arguments, context),
         Command::Verify => verify::run(context).await,
+        Command::Backup(arguments) => backup::run(arguments, context).await,
+        Command::Restore(arguments) => backup::run_restore(&arguments, context),
         Command::Prune(arguments) => prune::run(arguments, context).await,
         Command::Try(arguments) => try_step::run(arguments, context).await,
         Command::StepCheck(arguments) => step_check::run(arguments, context).await,

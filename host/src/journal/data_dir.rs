@@ -201,12 +201,16 @@ impl DataDir {
 
     /// Writes `format`, and so makes this a data directory.
     pub(super) fn write_format(&mut self, id: [u8; 16]) -> Result<(), DataDirError> {
-        let hex: String = id.iter().map(|byte| format!("{byte:02x}")).collect();
-        let text = format!("piton data directory\nformat {FORMAT_VERSION}\njournal {hex}\n");
-        write_whole(&self.path.join("format"), text.as_bytes())?;
+        write_whole(&self.path.join("format"), format_text(id).as_bytes())?;
         self.id = Some(id);
         Ok(())
     }
+}
+
+/// What stands in `format`.
+pub(super) fn format_text(id: [u8; 16]) -> String {
+    let hex: String = id.iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("piton data directory\nformat {FORMAT_VERSION}\njournal {hex}\n")
 }
 
 /// Writes a file so that it is there as a whole or not at all, whenever the machine stops. Readable
@@ -240,7 +244,7 @@ fn write_with_mode(file: &Path, bytes: &[u8], mode: u32) -> Result<(), DataDirEr
     sync_folder(folder_of(file))
 }
 
-fn folder_of(path: &Path) -> &Path {
+pub(super) fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 

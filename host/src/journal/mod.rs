@@ -7,6 +7,7 @@
 //!
 //! Never decides what a run does next, and never knows a guest.
 
+mod backup;
 mod batch;
 mod checksum;
 mod components;
@@ -22,6 +23,7 @@ mod store;
 pub mod stored;
 mod writer;
 
+pub use backup::{BackedUp, BackupError, Keepsakes, Watch, back_up, restore};
 pub use batch::{Append, Batch, Record, RunRecords, Tail};
 pub use checksum::Checksum;
 pub use components::{ComponentError, ComponentStore, Content, digest_of};

@@ -18,7 +18,11 @@ pub struct Secret([u8; 32]);
 impl Secret {
     /// Draws a secret and keeps it in `file`, readable by its owner alone.
     pub(super) fn create(file: &Path) -> Result<Self, DataDirError> {
-        let bytes = draw(file)?;
+        Self::keep(file, draw(file)?)
+    }
+
+    /// Keeps a secret in `file`, readable by its owner alone.
+    pub(super) fn keep(file: &Path, bytes: [u8; 32]) -> Result<Self, DataDirError> {
         let checksum = Checksum::over(Kind::Secret, &[&bytes]);
         let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
         write_whole(file, format!("{hex} {checksum}\n").as_bytes())?;
@@ -54,6 +58,11 @@ impl Secret {
     /// A secret that is kept nowhere, for what is thrown away with it.
     pub const fn of_the_moment(bytes: [u8; 32]) -> Self {
         Self(bytes)
+    }
+
+    /// The secret itself, for a backup.
+    pub(super) const fn bytes(&self) -> &[u8; 32] {
+        &self.0
     }
 
     /// A key for other uses of the host, such as the MAC of its code cache. Different uses get

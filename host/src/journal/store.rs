@@ -1,11 +1,13 @@
 //! The narrow trait that every store of journals implements, over plain data.
 //! A store translates; it never decides about a run, and nothing of its own types leaves it.
 
+use super::backup::{BackedUp, BackupError, Keepsakes, Watch};
 use super::batch::{Batch, RunRecords, Tail};
 use super::log_line::LogLine;
 use super::row::RunRow;
 use piton_core::{RunId, RunStatus, Timestamp};
 use std::fmt;
+use std::fs::File;
 
 /// A store of journals.
 ///
@@ -79,6 +81,18 @@ pub trait Journal: Send + Sync + 'static {
     /// # Errors
     /// As [`Journal::commit`].
     fn compact(&self) -> Result<Option<Compacted>, JournalError>;
+
+    /// Copies the journal as it is at this moment into a new file, and what belongs to it. Nobody
+    /// has to wait for that: what is recorded meanwhile is not in the copy.
+    ///
+    /// # Errors
+    /// [`BackupError`]; the file is then of no use.
+    fn back_up(
+        &self,
+        file: File,
+        keepsakes: &Keepsakes<'_>,
+        watch: Watch<'_>,
+    ) -> Result<BackedUp, BackupError>;
 
     /// Reads everything and checks every checksum, every chain and every index entry.
     ///

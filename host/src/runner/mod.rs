@@ -3,6 +3,7 @@
 //! prints.
 
 mod attempt;
+mod backup;
 mod bounds;
 mod carry;
 mod checking;
@@ -22,6 +23,7 @@ mod socket;
 mod update;
 mod verify;
 
+pub use backup::{Backup, Progress, restore};
 pub use checking::{Candidate, Checking, Tried, TryCall, TryLine, TryMemos, TryPart};
 pub use cost::{Cost, CostOf, Micros, Payment, PluginCost, StepCost};
 pub use document::{

@@ -178,8 +178,8 @@ impl Host {
     }
 
     /// Holds the right to do a chore of the whole directory.
-    pub(super) fn begin_chore(&self) -> Result<tokio::sync::MutexGuard<'_, ()>, HostFailure> {
-        self.shared.chore.try_lock().map_err(|_| {
+    pub(super) fn begin_chore(&self) -> Result<tokio::sync::OwnedMutexGuard<()>, HostFailure> {
+        self.shared.chore.clone().try_lock_owned().map_err(|_| {
             HostFailure::new(
                 "another `prune` or `backup` of this data directory is under way",
                 "try again once it has ended",

@@ -118,7 +118,7 @@ pub(crate) struct Shared {
     /// by who removes contents that nothing names.
     contents: RwLock<()>,
     /// Held by who prunes or backs up: one at a time.
-    pub(crate) chore: tokio::sync::Mutex<()>,
+    pub(crate) chore: Arc<tokio::sync::Mutex<()>>,
     /// Held while a run is taken up, so that none is taken up twice.
     pub(crate) taking_up: tokio::sync::Mutex<()>,
     /// Last: whoever takes hold of the directory next must find the journal closed.
@@ -145,7 +145,7 @@ impl Shared {
             carried: Mutex::default(),
             loaded: Mutex::default(),
             contents: RwLock::default(),
-            chore: tokio::sync::Mutex::default(),
+            chore: Arc::default(),
             taking_up: tokio::sync::Mutex::default(),
             journal,
             data: data_dir,
@@ -154,8 +154,7 @@ impl Shared {
 
     /// The time: milliseconds of wall time.
     pub(crate) fn now(&self) -> Timestamp {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Timestamp::from_millis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+        wall_clock()
     }
 
     /// The sandbox, made when it is first needed: looking at runs needs none.
@@ -274,6 +273,12 @@ impl Carried {
             Err(_) => Rest::Failed(HostFailure::bug("the run's task ended without a word")),
         }
     }
+}
+
+/// The time: milliseconds of wall time.
+pub(super) fn wall_clock() -> Timestamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp::from_millis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }
 
 /// Where compiled code is kept.

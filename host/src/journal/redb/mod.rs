@@ -3,6 +3,7 @@
 //! this folder.
 
 mod commit;
+mod copy;
 #[cfg(any(fuzzing, test))]
 mod fuzzed;
 mod guard;
@@ -15,22 +16,25 @@ mod tables;
 mod tests;
 mod verify;
 
+use super::backup::{BackedUp, BackupError, Keepsakes, Watch};
 use super::batch::{Batch, RunRecords};
 use super::log_line::LogLine;
 use super::row::RunRow;
 use super::store::{
     Compacted, Journal, JournalError, KeyOwner, Page, Query, Refusal, Removal, Verdicts, Verified,
 };
-use ::redb::Database;
+use ::redb::{Database, ReadableDatabase};
 use commit::State;
 #[cfg(any(fuzzing, test))]
 pub(crate) use fuzzed::fuzzed_page;
 use guard::guarded;
 pub use guard::is_guarded;
 use piton_core::RunId;
+use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 
+pub(super) use copy::read_backup;
 pub use open::Check;
 
 /// A journal in a redb file.
@@ -113,6 +117,17 @@ impl Journal for RedbJournal {
         let mut database = self.database.write().unwrap_or_else(PoisonError::into_inner);
         let database = database.as_mut().expect("a journal in use should have its database");
         state.attempt(|state| remove::compact(database, state))
+    }
+
+    fn back_up(
+        &self,
+        file: File,
+        keepsakes: &Keepsakes<'_>,
+        watch: Watch<'_>,
+    ) -> Result<BackedUp, BackupError> {
+        // Only the snapshot is held meanwhile.
+        let snapshot = self.with(|database| guarded(|| Ok(database.begin_read()?)))?;
+        copy::back_up(snapshot, file, keepsakes, watch)
     }
 
     fn verify(&self) -> Result<Verified, JournalError> {

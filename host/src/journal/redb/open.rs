@@ -97,7 +97,7 @@ impl Reader {
             .ok_or_else(|| JournalError::corrupt_store("the arrival numbers are used up"))
     }
 
-    fn meta(&self, name: &str) -> Result<Vec<u8>, JournalError> {
+    pub(super) fn meta(&self, name: &str) -> Result<Vec<u8>, JournalError> {
         let meta = self.snapshot.open_table(META)?;
         let sealed = meta.get(name)?;
         let sealed =

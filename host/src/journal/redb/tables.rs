@@ -24,6 +24,18 @@ pub(super) const LOGS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("l
 /// Name -> checksum, value.
 pub(super) const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
 
+/// Only in a backup: a content's digest and the number of a piece of it, from 0 -> the piece.
+pub(super) const CONTENTS: TableDefinition<'_, [u8; 36], &[u8]> = TableDefinition::new("contents");
+/// Only in a backup: name -> checksum, value.
+pub(super) const BACKUP: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("backup");
+
+/// In [`BACKUP`]: the version of what a backup has beside a journal.
+pub(super) const BACKUP_VERSION: &str = "backup version";
+/// In [`BACKUP`]: what idempotency keys are cut from.
+pub(super) const BACKUP_SECRET: &str = "backup secret";
+/// In [`BACKUP`]: how many contents there are.
+pub(super) const BACKUP_CONTENTS: &str = "backup contents";
+
 /// In [`META`]: 16 bytes that stand in the data directory's `format` file, too.
 pub(super) const META_ID: &str = "id";
 /// In [`META`]: the format's version.

@@ -1,11 +1,13 @@
 //! The writer over a store that the test holds by the hand: it commits when it is told to.
 
+use super::super::backup::{BackedUp, BackupError, Keepsakes, Watch};
 use super::super::batch::RunRecords;
 use super::super::contract::{Pen, step_ended};
 use super::super::row::RunRow;
 use super::super::store::{Compacted, KeyOwner, Page, Query, Removal, Verdicts, Verified};
 use super::*;
 use piton_core::RunId;
+use std::fs::File;
 use std::sync::Mutex;
 use std::sync::mpsc::{SyncSender, sync_channel};
 
@@ -57,6 +59,16 @@ impl Journal for Held {
 
     fn compact(&self) -> Result<Option<Compacted>, JournalError> {
         Ok(None)
+    }
+
+    fn back_up(
+        &self,
+        file: File,
+        keepsakes: &Keepsakes<'_>,
+        watch: Watch<'_>,
+    ) -> Result<BackedUp, BackupError> {
+        let _ = (file, keepsakes, watch);
+        Ok(BackedUp::default())
     }
 
     fn verify(&self) -> Result<Verified, JournalError> {

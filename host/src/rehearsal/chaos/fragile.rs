@@ -3,10 +3,11 @@
 
 use super::stage::{Stage, Strike};
 use crate::journal::{
-    Batch, Compacted, Journal, JournalError, KeyOwner, LogLine, Page, Query, Removal, RunRecords,
-    RunRow, Verdicts, Verified,
+    BackedUp, BackupError, Batch, Compacted, Journal, JournalError, Keepsakes, KeyOwner, LogLine,
+    Page, Query, Removal, RunRecords, RunRow, Verdicts, Verified, Watch,
 };
 use piton_core::RunId;
+use std::fs::File;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -90,6 +91,15 @@ impl Journal for Fragile {
 
     fn compact(&self) -> Result<Option<Compacted>, JournalError> {
         self.journal.compact()
+    }
+
+    fn back_up(
+        &self,
+        file: File,
+        keepsakes: &Keepsakes<'_>,
+        watch: Watch<'_>,
+    ) -> Result<BackedUp, BackupError> {
+        self.journal.back_up(file, keepsakes, watch)
     }
 
     fn verify(&self) -> Result<Verified, JournalError> {

@@ -5,10 +5,11 @@ use super::protocol::{Act, Answer, Ask, Look, Refused, RowFilter};
 use crate::journal::Query;
 use crate::manifest;
 use crate::runner::{
-    CostOf, Host, HostFailure, SayFailed, StartFailed, find_instance, find_step, rfc3339,
+    CostOf, Host, HostFailure, Progress, SayFailed, StartFailed, find_instance, find_step, rfc3339,
 };
 use piton_core::{Input, Json, Run, RunId, RunStatus, Settlement, Timestamp};
 use std::path::Path;
+use tokio::sync::watch;
 
 /// Runs listed where nobody says how many.
 const ROWS_DEFAULT: usize = 50;
@@ -17,12 +18,17 @@ const ROWS_DEFAULT: usize = 50;
 const ROWS_SEARCHED: usize = 100_000;
 
 impl Host {
-    /// Answers everything but [`Ask::Follow`].
-    pub async fn answer(&self, ask: Ask, by: &str) -> Answer {
-        self.try_answer(ask, by).await.unwrap_or_else(Answer::Refused)
+    /// Answers everything but [`Ask::Follow`]. Says how far it is, as long as somebody listens.
+    pub async fn answer(&self, ask: Ask, by: &str, progress: watch::Sender<Progress>) -> Answer {
+        self.try_answer(ask, by, progress).await.unwrap_or_else(Answer::Refused)
     }
 
-    async fn try_answer(&self, ask: Ask, by: &str) -> Result<Answer, Refused> {
+    async fn try_answer(
+        &self,
+        ask: Ask,
+        by: &str,
+        progress: watch::Sender<Progress>,
+    ) -> Result<Answer, Refused> {
         Ok(match ask {
             Ask::Run { manifest, input, key, look, .. } => {
                 self.answer_run(&manifest, &input, key, look).await?
@@ -57,6 +63,9 @@ impl Host {
                 Answer::Cost(Box::new(cost))
             }
             Ask::Verify => Answer::Verified(self.verify().await.map_err(of_host)?),
+            Ask::Backup { file, force } => {
+                Answer::BackedUp(self.back_up(&file, force, progress).await?)
+            }
             Ask::Prune(order) => Answer::Pruned(self.prune(&order).await.map_err(of_host)?),
             Ask::Act { run, act } => {
                 let id = self.find_run(&run)?;

@@ -3,6 +3,7 @@
 
 use super::protocol::{Answer, Ask};
 use super::server::short_path;
+use crate::runner::Progress;
 use crate::runner::update::Update;
 use std::fmt;
 use std::io;
@@ -68,8 +69,25 @@ impl Client {
     /// # Errors
     /// [`ClientError`] where no answer came: whether it was done is then open.
     pub async fn ask(&self, ask: &Ask) -> Result<Answer, ClientError> {
+        self.ask_telling(ask, &mut |_| {}).await
+    }
+
+    /// Asks one thing. `tell` hears how far it is, where that takes long.
+    ///
+    /// # Errors
+    /// [`ClientError`] where no answer came: whether it was done is then open.
+    pub async fn ask_telling(
+        &self,
+        ask: &Ask,
+        tell: &mut (dyn FnMut(Progress) + Send),
+    ) -> Result<Answer, ClientError> {
         let mut lines = self.send(ask).await?;
-        next_answer(&mut lines).await?.ok_or_else(closed)
+        loop {
+            match next_answer(&mut lines).await?.ok_or_else(closed)? {
+                Answer::Progress(progress) => tell(progress),
+                answer => return Ok(answer),
+            }
+        }
     }
 
     /// Follows a run.

@@ -2,6 +2,7 @@
 //! a line for each update.
 //! Both sides are the same version of piton by the user's own hand; there is no older one to know.
 
+use crate::runner::backup::{Backup, Progress};
 use crate::runner::cost::Cost;
 use crate::runner::document::{EventDocument, LogDocument, RowDocument, Summary, Verification};
 use crate::runner::explain::Explanation;
@@ -71,6 +72,13 @@ pub enum Ask {
     },
     /// Checks everything that is kept.
     Verify,
+    /// Backs everything up. Answered by lines of progress before the last.
+    Backup {
+        /// The file, absolute.
+        file: PathBuf,
+        /// Whether a file that is there is replaced.
+        force: bool,
+    },
     /// Removes what ended long ago.
     Prune(PruneOrder),
     /// Does something to a run.
@@ -200,6 +208,10 @@ pub enum Answer {
     Cost(Box<Cost>),
     /// What was checked, and what is wrong.
     Verified(Verification),
+    /// How far it is; a further answer follows.
+    Progress(Progress),
+    /// What was backed up.
+    BackedUp(Backup),
     /// What was removed, and what was kept.
     Pruned(Pruning),
     /// It is done, and recorded.

@@ -6,10 +6,11 @@ use super::protocol::{Answer, Ask, Refused};
 use super::server::Server;
 use crate::journal::{Check, DataDirError, JournalError, OpenError, Opened};
 use crate::runner::update::Update;
-use crate::runner::{Following, Host, HostFailure, Settings};
+use crate::runner::{Following, Host, HostFailure, Progress, Settings};
 use std::fmt;
 use std::path::Path;
 use std::time::Duration;
+use tokio::sync::watch;
 
 /// The host of a data directory, wherever it is.
 pub enum Reach {
@@ -127,6 +128,18 @@ impl Reach {
     /// # Errors
     /// [`ClientError`] where the holder does not answer.
     pub async fn ask(&self, ask: Ask) -> Result<Answer, ClientError> {
+        self.ask_telling(ask, &mut |_| {}).await
+    }
+
+    /// Asks one thing. `tell` hears how far it is, where that takes long.
+    ///
+    /// # Errors
+    /// [`ClientError`] where the holder does not answer.
+    pub async fn ask_telling(
+        &self,
+        ask: Ask,
+        tell: &mut (dyn FnMut(Progress) + Send),
+    ) -> Result<Answer, ClientError> {
         match self {
             Self::Own(host, _) => {
                 if matches!(ask, Ask::Run { detach: true, .. }) {
@@ -134,9 +147,17 @@ impl Reach {
                     host.begin_leaving();
                 }
                 let by = user_name(rustix::process::geteuid().as_raw());
-                Ok(host.answer(ask, &by).await)
+                let (sender, mut receiver) = watch::channel(Progress::default());
+                let mut answer = std::pin::pin!(host.answer(ask, &by, sender));
+                loop {
+                    tokio::select! {
+                        biased;
+                        answer = &mut answer => return Ok(answer),
+                        Ok(()) = receiver.changed() => tell(*receiver.borrow_and_update()),
+                    }
+                }
             }
-            Self::Other(client) => client.ask(&ask).await,
+            Self::Other(client) => client.ask_telling(&ask, tell).await,
         }
     }
 

@@ -2,8 +2,8 @@
 //! One connection asks one thing. Never trusts a line's length or form.
 
 use super::protocol::{Answer, Ask};
-use crate::runner::Host;
 use crate::runner::update::Update;
+use crate::runner::{Host, Progress};
 use std::io;
 use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
@@ -178,7 +178,19 @@ async fn serve(
         drop(asking);
         return follow(host, &run, &mut write).await;
     }
-    send(&mut write, &host.answer(ask, &by).await).await
+    let (sender, mut receiver) = watch::channel(Progress::default());
+    let mut answer = std::pin::pin!(host.answer(ask, &by, sender));
+    let answer = loop {
+        tokio::select! {
+            biased;
+            answer = &mut answer => break answer,
+            Ok(()) = receiver.changed() => {
+                let progress = *receiver.borrow_and_update();
+                send(&mut write, &Answer::Progress(progress)).await?;
+            }
+        }
+    };
+    send(&mut write, &answer).await
 }
 
 async fn follow(
