@@ -2,6 +2,7 @@
 //! Never tests a part of the host alone; that is done beside the part.
 
 mod agent;
+mod backup;
 mod concurrent_processes;
 mod crash;
 mod crash_exactly;
