@@ -1,21 +1,33 @@
-//! The disk stops after its n-th write or sync, for every n, and what was not synced is lost or
-//! torn. Everything that was acknowledged is there afterwards, and no half of a commit.
+//! The disk stops after its n-th write or sync, for every n, and what was not synced is lost, torn or
+//! out of order. Everything that was acknowledged is there afterwards, and no half of a commit, of
+//! a removal or of a move of pages. The same where the next start is cut off, too.
 
 use super::super::super::batch::{Batch, Record};
 use super::super::super::contract::{Pen, step_ended};
-use super::super::super::store::{Journal, JournalError};
+use super::super::super::store::{Journal, JournalError, KeyOwner, Removal};
 use super::super::open::{builder, fill};
 use super::super::{Check, RedbJournal};
 use super::ID;
 use super::disk::{Disk, Survives};
+use std::collections::BTreeMap;
 use std::io::ErrorKind;
 
-/// What one life of the host did: batches by commit, and how many commits were acknowledged.
+/// Something that a host does to its journal, durable as a whole or not at all.
+enum Deed {
+    Commit(Vec<Batch>),
+    /// And who has its key then.
+    Remove(Removal, KeyOwner),
+    Compact,
+}
+
+/// What one life of the host did: deeds, how many were acknowledged, and why no more.
 struct Life {
-    commits: Vec<Vec<Batch>>,
+    deeds: Vec<Deed>,
     acknowledged: usize,
     error: Option<JournalError>,
 }
+
+const KEY: &str = "monday";
 
 fn new_journal() -> Vec<u8> {
     let disk = Disk::holding(Vec::new());
@@ -33,68 +45,126 @@ pub(super) fn open(disk: &Disk) -> Result<RedbJournal, JournalError> {
     })
 }
 
-/// Two runs over six commits, one of them with both runs and log lines, until the disk stops.
+/// Three runs, one of them with a key, log lines, a removal and a move of pages.
+fn deeds(fence: u64) -> Vec<Deed> {
+    let [mut one, mut two, mut three] = [1, 2, 3].map(|number| Pen::new(number, fence));
+    two.row.key = Some(KEY.into());
+    let large = format!("\"{}\"", "x".repeat(20_000));
+    let mut deeds = vec![
+        Deed::Commit(vec![one.start()]),
+        Deed::Commit(vec![one.write(&[step_ended("1"), step_ended("2")]), two.start()]),
+        Deed::Commit(vec![two.write(&[step_ended(&large)])]),
+        Deed::Commit(vec![two.write(&[step_ended("1")]), one.finish()]),
+        Deed::Commit(vec![two.finish(), three.start()]),
+    ];
+    let ended_at = two.row.ended_at.expect("it should have ended");
+    let pruned = KeyOwner::Pruned { run: two.run(), ended_at };
+    deeds.push(Deed::Remove(two.removal(), pruned));
+    deeds.push(Deed::Commit(vec![three.write(&[step_ended("1")])]));
+    deeds.push(Deed::Compact);
+    deeds.push(Deed::Commit(vec![three.finish()]));
+    deeds
+}
+
+/// Lives until the disk stops.
 fn live(disk: &Disk) -> Life {
-    let mut life = Life { commits: Vec::new(), acknowledged: 0, error: None };
     let opened = open(disk).and_then(|journal| journal.take_fence().map(|fence| (journal, fence)));
     let (journal, fence) = match opened {
         Ok(opened) => opened,
         Err(error) => {
-            life.error = Some(error);
-            return life;
+            return Life { deeds: Vec::new(), acknowledged: 0, error: Some(error) };
         }
     };
-    let (mut one, mut two) = (Pen::new(1, fence), Pen::new(2, fence));
-    two.row.key = Some("monday".into());
-    let large = format!("\"{}\"", "x".repeat(20_000));
-    life.commits = vec![
-        vec![one.start()],
-        vec![one.write(&[step_ended("1"), step_ended("2")]), two.start()],
-        vec![two.write(&[step_ended(&large)])],
-        vec![two.write(&[step_ended("1")]), one.finish()],
-        vec![two.finish()],
-    ];
-    for batches in &life.commits {
-        match journal.commit(batches, &[one.line("charge", 1)]) {
-            Ok(verdicts) => assert!(verdicts.iter().all(Result::is_ok), "{verdicts:?}"),
-            Err(error) => {
-                assert_eq!(journal.commit(batches, &[]), Err(error.clone()), "no second try");
-                assert_eq!(journal.take_fence(), Err(error.clone()), "no second try");
-                life.error = Some(error);
-                return life;
-            }
+    let mut life = Life { deeds: deeds(fence), acknowledged: 0, error: None };
+    for deed in &life.deeds {
+        if let Err(error) = act(&journal, fence, deed) {
+            assert_eq!(journal.commit(&[], &[]), Err(error.clone()), "no second try");
+            assert_eq!(journal.take_fence(), Err(error.clone()), "no second try");
+            life.error = Some(error);
+            return life;
         }
         life.acknowledged += 1;
     }
     life
 }
 
-/// All records of the first so many commits, by run.
-fn records_of(commits: &[Vec<Batch>]) -> [Vec<Record>; 2] {
-    [1, 2].map(|number| {
+fn act(journal: &RedbJournal, fence: u64, deed: &Deed) -> Result<(), JournalError> {
+    let verdicts = match deed {
+        Deed::Commit(batches) => {
+            let line = Pen::new(1, fence).line("charge", 1);
+            journal.commit(batches, &[line])?
+        }
+        Deed::Remove(removal, _) => journal.remove(fence, &[*removal])?,
+        Deed::Compact => {
+            assert!(journal.compact()?.is_some(), "nobody reads");
+            Vec::new()
+        }
+    };
+    assert!(verdicts.iter().all(Result::is_ok), "{verdicts:?}");
+    Ok(())
+}
+
+/// The records of each run, and who has the key.
+type State = (BTreeMap<u128, Vec<Record>>, Option<KeyOwner>);
+
+/// What is kept after the first so many deeds.
+fn state_after(deeds: &[Deed]) -> State {
+    let (mut runs, mut owner) = (BTreeMap::<u128, Vec<Record>>::new(), None);
+    for deed in deeds {
+        match deed {
+            Deed::Commit(batches) => {
+                for batch in batches {
+                    let records = runs.entry(batch.run().bits()).or_default();
+                    records.extend(batch.records.clone());
+                    if batch.row.key.is_some() {
+                        owner = Some(KeyOwner::Kept(batch.run()));
+                    }
+                }
+            }
+            Deed::Remove(removal, pruned) => {
+                runs.remove(&removal.run.bits()).expect("it should be there");
+                owner = Some(*pruned);
+            }
+            Deed::Compact => {}
+        }
+    }
+    (runs, owner)
+}
+
+fn state_of(journal: &RedbJournal) -> Result<State, JournalError> {
+    let mut runs = BTreeMap::new();
+    for number in 1..=3 {
         let run = Pen::new(number, 0).run();
-        let batches = commits.iter().flatten().filter(|batch| batch.run() == run);
-        batches.flat_map(|batch| batch.records.clone()).collect()
-    })
+        if let Some(found) = journal.records(run)? {
+            runs.insert(run.bits(), found.records);
+        }
+    }
+    Ok((runs, journal.run_by_key(KEY)?))
 }
 
 fn check_after(life: &Life, image: Vec<u8>, context: &str) {
     let journal = open(&Disk::holding(image)).unwrap_or_else(|e| panic!("{context}: {e}"));
-    let found = [1, 2].map(|number| {
-        let records = journal.records(Pen::new(number, 0).run());
-        let records = records.unwrap_or_else(|e| panic!("{context}: {e}"));
-        records.map(|records| records.records).unwrap_or_default()
-    });
+    let found = state_of(&journal).unwrap_or_else(|e| panic!("{context}: {e}"));
     let acknowledged = life.acknowledged;
-    // The commit that was cut off may be there, but only as a whole.
-    let with_the_last = (acknowledged + 1).min(life.commits.len());
+    // The deed that was cut off may be done, but only as a whole.
+    let with_the_last = (acknowledged + 1).min(life.deeds.len());
     assert!(
-        found == records_of(&life.commits[..acknowledged])
-            || found == records_of(&life.commits[..with_the_last]),
-        "{context}: {acknowledged} commits were acknowledged, found {found:?}"
+        found == state_after(&life.deeds[..acknowledged])
+            || found == state_after(&life.deeds[..with_the_last]),
+        "{context}: {acknowledged} deeds were acknowledged, found {:?}, {:?}",
+        found.0.iter().map(|(run, records)| (run, records.len())).collect::<Vec<_>>(),
+        found.1
     );
     journal.verify().unwrap_or_else(|e| panic!("{context}: {e}"));
     journal.take_fence().unwrap_or_else(|e| panic!("{context}: {e}"));
+}
+
+/// All ways in which something may survive that are tried.
+fn survivals(seed: u64) -> Vec<Survives> {
+    let mut all = vec![Survives::Nothing, Survives::Everything, Survives::AllButATornEnd];
+    all.extend((0..16).map(|n| Survives::Some(n * 1_000 + seed)));
+    all.extend((0..8).map(|n| Survives::Reordered(n * 1_000 + seed)));
+    all
 }
 
 #[test]
@@ -103,17 +173,47 @@ fn nothing_acknowledged_is_lost_wherever_the_disk_stops() {
     for operations in 0.. {
         let disk = Disk::holding(image.clone()).failing_after(operations, ErrorKind::Other);
         let life = live(&disk);
-        let mut survivals = vec![Survives::Nothing, Survives::Everything];
-        survivals.extend((0..20).map(|n| Survives::Some(n * 1_000 + operations as u64)));
-        for survives in survivals {
+        for survives in survivals(operations as u64) {
             let context = format!("stopped after {operations} operations, {survives:?} survives");
             check_after(&life, disk.after_power_failure(survives), &context);
         }
         if life.error.is_none() {
-            assert!(operations > 30, "the story should need more than {operations} operations");
+            assert!(operations > 50, "the story should need more than {operations} operations");
             return;
         }
     }
+}
+
+/// The machine stops again while the next start mends what the last stop left.
+#[test]
+fn nothing_is_lost_where_the_next_start_stops_too() {
+    let image = new_journal();
+    let (mut lives, mut starts) = (0, 0);
+    for operations in 0.. {
+        let disk = Disk::holding(image.clone()).failing_after(operations, ErrorKind::Other);
+        let life = live(&disk);
+        for (n, survives) in
+            [Survives::Everything, Survives::Some(operations as u64)].into_iter().enumerate()
+        {
+            let left = disk.after_power_failure(survives);
+            for again in 0.. {
+                let second = Disk::holding(left.clone()).failing_after(again, ErrorKind::Other);
+                let is_done = open(&second).and_then(|journal| journal.take_fence()).is_ok();
+                let survives = [Survives::Nothing, Survives::Some(again as u64)][n];
+                let context = format!("stopped after {operations} operations, then after {again}");
+                check_after(&life, second.after_power_failure(survives), &context);
+                starts += 1;
+                if is_done {
+                    break;
+                }
+            }
+        }
+        lives += 1;
+        if life.error.is_none() {
+            break;
+        }
+    }
+    assert!(starts > 4 * lives, "only {starts} starts were cut off in {lives} lives");
 }
 
 #[test]

@@ -33,8 +33,12 @@ enum Change {
 pub(super) enum Survives {
     Nothing,
     Everything,
+    /// Everything but the second half of the last write.
+    AllButATornEnd,
     /// Some of it, some of that in part, drawn from this seed.
     Some(u64),
+    /// All of it, but not in its order, up to a place: both drawn from this seed.
+    Reordered(u64),
 }
 
 impl Disk {
@@ -59,24 +63,29 @@ impl Disk {
     pub(super) fn after_power_failure(&self, survives: Survives) -> Vec<u8> {
         let state = self.state();
         let mut bytes = state.synced.clone();
-        let mut draw = Draw(match survives {
-            Survives::Some(seed) => seed,
-            Survives::Nothing | Survives::Everything => 0,
-        });
-        for change in &state.unsynced {
-            match (survives, change) {
-                (Survives::Nothing, _) => {}
-                (Survives::Everything, change) => change.apply(&mut bytes, usize::MAX),
-                (Survives::Some(_), Change::Write(_, data)) => match draw.below(3) {
-                    0 => {}
-                    1 => change.apply(&mut bytes, usize::MAX),
-                    _ => change.apply(&mut bytes, draw.below(data.len() + 1)),
-                },
-                (Survives::Some(_), Change::Length(_)) => {
-                    if draw.below(2) == 0 {
-                        change.apply(&mut bytes, usize::MAX);
-                    }
+        let whole = |bytes: &mut Vec<u8>, changes: &[Change]| {
+            changes.iter().for_each(|change| change.apply(bytes, usize::MAX));
+        };
+        match survives {
+            Survives::Nothing => {}
+            Survives::Everything => whole(&mut bytes, &state.unsynced),
+            Survives::AllButATornEnd => {
+                if let Some((last, before)) = state.unsynced.split_last() {
+                    whole(&mut bytes, before);
+                    last.apply(&mut bytes, last.length() / 2);
                 }
+            }
+            Survives::Some(seed) => {
+                let mut draw = Draw(seed);
+                state.unsynced.iter().for_each(|change| change.apply_some(&mut bytes, &mut draw));
+            }
+            Survives::Reordered(seed) => {
+                let (mut draw, mut changes) = (Draw(seed), state.unsynced.clone());
+                for end in (1..changes.len()).rev() {
+                    changes.swap(end, draw.below(end + 1));
+                }
+                let end = draw.below(changes.len() + 1);
+                whole(&mut bytes, &changes[..end]);
             }
         }
         bytes
@@ -105,7 +114,34 @@ impl State {
     }
 }
 
+/// What a disk writes as a whole, at best.
+const SECTOR_BYTES: usize = 512;
+
 impl Change {
+    fn length(&self) -> usize {
+        match self {
+            Self::Length(_) => 0,
+            Self::Write(_, data) => data.len(),
+        }
+    }
+
+    /// Does it, or not, or the beginning of it, or some sectors of it.
+    fn apply_some(&self, bytes: &mut Vec<u8>, draw: &mut Draw) {
+        match (draw.below(4), self) {
+            (0, _) | (1, Self::Length(_)) => {}
+            (1, Self::Write(..)) => self.apply(bytes, draw.below(self.length() + 1)),
+            (2, Self::Write(offset, data)) => {
+                for (number, sector) in data.chunks(SECTOR_BYTES).enumerate() {
+                    if draw.below(2) == 0 {
+                        let offset = offset + (number * SECTOR_BYTES) as u64;
+                        Self::Write(offset, sector.to_vec()).apply(bytes, usize::MAX);
+                    }
+                }
+            }
+            _ => self.apply(bytes, usize::MAX),
+        }
+    }
+
     /// Does it to `bytes`, a write only up to its first `part` bytes.
     fn apply(&self, bytes: &mut Vec<u8>, part: usize) {
         match self {
