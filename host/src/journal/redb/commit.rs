@@ -24,6 +24,7 @@ pub(super) const QUICK_REPAIR_BYTES_MIN: u64 = 64 << 20;
 const COMMITS_PER_LOOK: u64 = 256;
 
 /// What the one writer knows between commits.
+#[derive(Default)]
 pub(super) struct State {
     pub(super) fence: u64,
     pub(super) counts: Counts,

@@ -31,7 +31,6 @@ use guard::guarded;
 pub use guard::is_guarded;
 use piton_core::RunId;
 use std::fs::File;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 
 pub(super) use copy::read_backup;
@@ -140,6 +139,9 @@ impl Drop for RedbJournal {
     /// needs none of that: the next start repairs.
     fn drop(&mut self) {
         let database = self.database.get_mut().unwrap_or_else(PoisonError::into_inner).take();
-        let _ = catch_unwind(AssertUnwindSafe(|| drop(database)));
+        let _ = guarded(|| {
+            drop(database);
+            Ok(())
+        });
     }
 }

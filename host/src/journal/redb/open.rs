@@ -63,33 +63,35 @@ impl RedbJournal {
         id: [u8; 16],
         file: Option<PathBuf>,
     ) -> Result<Self, JournalError> {
-        let reader = Reader::open(&database)?;
-        if reader.meta(META_ID)? != id {
-            let what = "the file belongs to another data directory";
-            return Err(JournalError::corrupt_store(what));
-        }
-        if reader.meta(META_FORMAT)? != FORMAT_VERSION.to_be_bytes() {
-            let what = "the file has another format version than its data directory";
-            return Err(JournalError::corrupt_store(what));
-        }
-        let fence = Bytes(&reader.meta(META_FENCE)?).number();
-        let fence = fence.ok_or_else(|| JournalError::corrupt_store("its `fence` is no number"))?;
-        let state = State {
-            fence,
-            counts: reader.counts()?,
-            next: reader.next_in(RECORDS)?,
-            next_log: reader.next_in(LOGS)?,
-            file,
-            quick_repair: false,
-            commits: 0,
-            failed: None,
-        };
-        drop(reader);
-        Ok(Self { database: RwLock::new(Some(database)), state: Mutex::new(state) })
+        let state = State { file, ..State::default() };
+        // From here on it is closed as journals are, whatever is found in it.
+        let journal = Self { database: RwLock::new(Some(database)), state: Mutex::new(state) };
+        let (fence, counts, next, next_log) = journal.read(|reader| reader.stand(id))?;
+        let mut state = journal.state();
+        (state.fence, state.counts) = (fence, counts);
+        (state.next, state.next_log) = (next, next_log);
+        drop(state);
+        Ok(journal)
     }
 }
 
 impl Reader {
+    /// Checks that it is the journal with this id; returns its fence, its counts, and the next
+    /// arrival numbers of records and of log entries.
+    fn stand(&self, id: [u8; 16]) -> Result<(u64, Counts, u64, u64), JournalError> {
+        if self.meta(META_ID)? != id {
+            let what = "the file belongs to another data directory";
+            return Err(JournalError::corrupt_store(what));
+        }
+        if self.meta(META_FORMAT)? != FORMAT_VERSION.to_be_bytes() {
+            let what = "the file has another format version than its data directory";
+            return Err(JournalError::corrupt_store(what));
+        }
+        let fence = Bytes(&self.meta(META_FENCE)?).number();
+        let fence = fence.ok_or_else(|| JournalError::corrupt_store("its `fence` is no number"))?;
+        Ok((fence, self.counts()?, self.next_in(RECORDS)?, self.next_in(LOGS)?))
+    }
+
     /// The arrival number after the last in a table.
     fn next_in(&self, table: TableDefinition<'_, u64, &'static [u8]>) -> Result<u64, JournalError> {
         let last = self.snapshot.open_table(table)?.last()?.map_or(0, |(key, _)| key.value());
