@@ -8,7 +8,7 @@ fuzz_target!(
         // A damaged page makes redb panic; that is caught and told as an error.
         let end = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |panic| {
-            if !piton::journal::is_guarded() {
+            if piton::journal::panicked() != piton::journal::Panicked::Guarded {
                 end(panic);
             }
         }));

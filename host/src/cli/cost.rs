@@ -36,7 +36,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<ExitC
     let Arguments { run, pipeline, since, plot, unit } = arguments;
     let since_ms = since.as_deref().map(moment).transpose()?.unwrap_or(0);
     let ask = Ask::Cost { run, pipeline, since_ms, payments: plot.is_some() };
-    let cost = match context.ask(Opening::Existing, ask).await?.1 {
+    let cost = match context.ask_once(Opening::Existing, ask).await? {
         Answer::Cost(cost) => cost,
         _ => return Err(Complaint::of_host("the host answers something else")),
     };

@@ -35,6 +35,7 @@ mod view;
 use clap::{Parser, Subcommand};
 use complain::Complaint;
 use context::{Context, Globals};
+use piton::journal::Panicked;
 use std::process::ExitCode;
 
 /// Runs pipelines of sandboxed WebAssembly steps that survive a crash, retry, and undo.
@@ -122,9 +123,13 @@ pub(crate) fn main() -> ExitCode {
     }
     // A damaged journal makes redb panic; that is caught and told as an error.
     let tell = std::panic::take_hook();
-    std::panic::set_hook(Box::new(move |panic| {
-        if !piton::journal::is_guarded() {
-            tell(panic);
+    std::panic::set_hook(Box::new(move |panic| match piton::journal::panicked() {
+        Panicked::Unguarded => tell(panic),
+        Panicked::Guarded => {}
+        Panicked::Unstoppable => {
+            eprintln!("error: the journal is damaged: its pages make no sense");
+            eprintln!("hint: restore the data directory from a backup");
+            std::process::exit(i32::from(exit::HOST));
         }
     }));
     let arguments = Arguments::parse();

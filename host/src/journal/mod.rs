@@ -32,7 +32,7 @@ pub use log_line::{LogChannel, LogLine};
 pub use open::{OpenError, Opened};
 #[cfg(any(fuzzing, test))]
 pub(crate) use redb::fuzzed_page;
-pub use redb::{Check, RedbJournal, is_guarded};
+pub use redb::{Check, Panicked, RedbJournal, panicked};
 pub use row::{FailureSummary, RunRow, Totals};
 pub use secret::Secret;
 pub use store::{

@@ -2,7 +2,7 @@
 //! Adds up what runs say of themselves, in whole millionths; never decides what counts as wasted.
 
 use super::document::{Amounts, UsageSummary, amounts, rfc3339};
-use super::loaded::Loaded;
+use super::look::{Begun, Looks};
 use super::{Host, HostFailure, SayFailed, off_the_loop};
 use crate::journal::Query;
 use piton_core::{
@@ -118,9 +118,10 @@ impl Host {
 
     fn cost_now(&self, of: &CostOf, with_payments: bool) -> Result<Cost, SayFailed> {
         let mut adding = Adding::default();
+        let mut looks = Looks::new(&self.shared.components);
         let (pipeline, since) = match of {
             CostOf::Run(run) => {
-                self.add_cost(*run, with_payments, &mut adding)?;
+                self.add_cost(*run, with_payments, &mut looks, &mut adding)?;
                 return Ok(adding.done());
             }
             CostOf::All { pipeline, since } => (pipeline, *since),
@@ -130,7 +131,7 @@ impl Host {
             let query = Query { status: None, pipeline: pipeline.clone(), before, limit: 1_000 };
             let page = self.shared.journal.list(&query).map_err(HostFailure::from)?;
             for row in page.rows.iter().filter(|row| row.started_at >= since) {
-                self.add_cost(row.run, with_payments, &mut adding)?;
+                self.add_cost(row.run, with_payments, &mut looks, &mut adding)?;
             }
             before = page.next;
             if before.is_none() {
@@ -143,11 +144,13 @@ impl Host {
         &self,
         run: RunId,
         with_payments: bool,
+        looks: &mut Looks<'_>,
         adding: &mut Adding,
     ) -> Result<(), SayFailed> {
         let records = self.records(run)?;
-        let (loaded, folded, events) = self.fold_events(run, &records)?;
-        adding.add(&loaded, &folded, with_payments.then_some(&*events));
+        let begun = looks.begun(run, &records)?;
+        let (folded, events) = looks.fold(run, &records)?;
+        adding.add(&begun, &folded, with_payments.then_some(&*events));
         Ok(())
     }
 }
@@ -172,13 +175,12 @@ struct Share {
 
 impl Adding {
     /// Adds a run. With `events`, each of its payments, too.
-    fn add(&mut self, loaded: &Loaded, run: &Run, events: Option<&[(Timestamp, Event)]>) {
+    fn add(&mut self, begun: &Begun, run: &Run, events: Option<&[(Timestamp, Event)]>) {
         self.runs += 1;
         self.run = Some(run.id().to_string()).filter(|_| self.runs == 1);
         add_ledger(&mut self.total, run.ledger());
         for step in run.pipeline().indexes() {
-            let (Some(digest), Some(component)) =
-                (run.component(step), loaded.component_path(step))
+            let (Some(digest), Some(component)) = (run.component(step), begun.component_path(step))
             else {
                 continue;
             };

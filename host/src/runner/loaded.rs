@@ -8,7 +8,7 @@ use super::shared::Shared;
 use crate::build;
 use crate::manifest::{self, Complaint, FileRef, Level, Manifest, Operator, Pins};
 use crate::sandbox::{self, LoadError, Program, ResolvedGrants};
-use piton_core::{Digest, Effect, Pipeline, StepIndex};
+use piton_core::{Digest, Effect, Pipeline};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -39,14 +39,6 @@ pub struct Hindrance {
     pub message: String,
     /// What to do; empty where there is nothing to say.
     pub hint: String,
-}
-
-impl Loaded {
-    /// The component of a step, as the manifest names it; none for waiting nodes.
-    pub(crate) fn component_path(&self, step: StepIndex) -> Option<&str> {
-        let settings = self.manifest.steps.get(step.0 as usize)?;
-        settings.component.as_ref().map(|component| component.path.as_str())
-    }
 }
 
 impl fmt::Debug for Loaded {

@@ -6,54 +6,78 @@ use super::{Host, HostFailure, SayFailed, off_the_loop};
 use crate::journal::stored::{Decoder, RunStartedStored};
 use crate::journal::{ComponentStore, RunRecords};
 use crate::{manifest, sandbox};
-use piton_core::{Digest, Event, Pipeline, Run, RunId, Timestamp};
+use piton_core::{Digest, Event, Pipeline, Run, RunId, StepIndex, Timestamp};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// A run and the events that it was folded from.
 pub(super) type Looked = (Run, Vec<(Timestamp, Event)>);
 
+/// What a run began with.
+pub(super) struct Begun {
+    pipeline: Arc<Pipeline>,
+    /// By step, as the manifest names it; none for waiting nodes.
+    component_paths: Vec<Option<String>>,
+}
+
+impl Begun {
+    /// The component of a step, as the manifest names it; none for waiting nodes.
+    pub(super) fn component_path(&self, step: StepIndex) -> Option<&str> {
+        self.component_paths.get(step.0 as usize)?.as_deref()
+    }
+}
+
 /// Looks at one run after the other. What they began with is read once.
 pub(super) struct Looks<'a> {
     contents: &'a ComponentStore,
-    pipelines: BTreeMap<(Digest, BTreeMap<String, Digest>), Arc<Pipeline>>,
+    begun: BTreeMap<(Digest, BTreeMap<String, Digest>), Arc<Begun>>,
     reconciling: BTreeMap<Digest, bool>,
 }
 
 impl<'a> Looks<'a> {
     pub(super) fn new(contents: &'a ComponentStore) -> Self {
-        Self { contents, pipelines: BTreeMap::new(), reconciling: BTreeMap::new() }
+        Self { contents, begun: BTreeMap::new(), reconciling: BTreeMap::new() }
     }
 
     pub(super) fn fold(&mut self, id: RunId, records: &RunRecords) -> Result<Looked, HostFailure> {
-        let RunStartedStored { manifest, components, .. } = started(id, records)?;
-        let known = (manifest, components);
-        let pipeline = match self.pipelines.get(&known) {
-            Some(pipeline) => Arc::clone(pipeline),
-            None => {
-                let pipeline = self.pipeline(&known.0, &known.1);
-                let pipeline = Arc::new(pipeline.map_err(|what| unreadable(id, what))?);
-                self.pipelines.insert(known, Arc::clone(&pipeline));
-                pipeline
-            }
-        };
-        fold(id, &pipeline, records)
+        let begun = self.begun(id, records)?;
+        fold(id, &begun.pipeline, records)
     }
 
-    fn pipeline(
+    /// What a run began with.
+    pub(super) fn begun(
+        &mut self,
+        id: RunId,
+        records: &RunRecords,
+    ) -> Result<Arc<Begun>, HostFailure> {
+        let RunStartedStored { manifest, components, .. } = started(id, records)?;
+        let known = (manifest, components);
+        if let Some(begun) = self.begun.get(&known) {
+            return Ok(Arc::clone(begun));
+        }
+        let begun = self.read(&known.0, &known.1);
+        let begun = Arc::new(begun.map_err(|what| unreadable(id, what))?);
+        self.begun.insert(known, Arc::clone(&begun));
+        Ok(begun)
+    }
+
+    fn read(
         &mut self,
         manifest: &Digest,
         components: &BTreeMap<String, Digest>,
-    ) -> Result<Pipeline, String> {
+    ) -> Result<Begun, String> {
         let text = self.contents.get(manifest).map_err(|error| error.to_string())?;
-        let mut pipeline = recorded_manifest(manifest, text)?.pipeline.as_ref().clone();
+        let manifest = recorded_manifest(manifest, text)?;
+        let mut pipeline = manifest.pipeline.as_ref().clone();
         for step in &mut pipeline.steps {
             step.reconciles = match components.get(&step.name) {
                 Some(component) => self.reconciles(component)?,
                 None => false,
             };
         }
-        Ok(pipeline)
+        let named = manifest.steps.into_iter().map(|settings| settings.component);
+        let component_paths = named.map(|file| file.map(|file| file.path)).collect();
+        Ok(Begun { pipeline: Arc::new(pipeline), component_paths })
     }
 
     fn reconciles(&mut self, component: &Digest) -> Result<bool, String> {

@@ -10,12 +10,29 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 thread_local! {
     /// Whether this thread is in [`guarded`].
     static GUARDED: Cell<bool> = const { Cell::new(false) };
+    /// How often it has panicked since the outermost one began.
+    static PANICS: Cell<u32> = const { Cell::new(0) };
 }
 
-/// Whether a panic of this thread, now, will come out as an error of the journal: then there is no
-/// need for a panic hook to tell it.
-pub fn is_guarded() -> bool {
-    GUARDED.get()
+/// What a panic of this thread means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Panicked {
+    /// A bug.
+    Unguarded,
+    /// Damage to the journal: it will come out as an error, and need not be told.
+    Guarded,
+    /// Damage to the journal, met again while the first panic was cleaned up after: the process ends
+    /// here, because Rust lets no panic out of that.
+    Unstoppable,
+}
+
+/// To be called by the panic hook: says what this panic means.
+pub fn panicked() -> Panicked {
+    if !GUARDED.get() {
+        return Panicked::Unguarded;
+    }
+    PANICS.set(PANICS.get() + 1);
+    if PANICS.get() == 1 { Panicked::Guarded } else { Panicked::Unstoppable }
 }
 
 /// Does what touches the file. redb trusts what it reads, and panics where a damaged page makes no
@@ -27,8 +44,10 @@ pub(super) fn guarded<T>(
     work: impl FnOnce() -> Result<T, JournalError>,
 ) -> Result<T, JournalError> {
     let was_guarded = GUARDED.replace(true);
+    let panics_before = PANICS.replace(0);
     let caught = catch_unwind(AssertUnwindSafe(work));
     GUARDED.set(was_guarded);
+    PANICS.set(panics_before);
     caught.unwrap_or_else(|panic| {
         let message = panic
             .downcast_ref::<String>()

@@ -28,7 +28,7 @@ use commit::State;
 #[cfg(any(fuzzing, test))]
 pub(crate) use fuzzed::fuzzed_page;
 use guard::guarded;
-pub use guard::is_guarded;
+pub use guard::{Panicked, panicked};
 use piton_core::RunId;
 use std::fs::File;
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
