@@ -133,6 +133,18 @@ impl Context {
         Ok(answer)
     }
 
+    /// As [`Context::ask_once`], for a quick look: this process takes nothing on meanwhile that it
+    /// would have to leave at once.
+    pub(crate) async fn glance(&self, ask: Ask) -> Result<Answer, Complaint> {
+        let reach = self.reach(Opening::Existing).await?;
+        if let Reach::Own(host, _) = &reach {
+            host.begin_leaving();
+        }
+        let (reach, answer) = self.ask_next(Some(reach), Opening::Existing, ask).await?;
+        let_go(reach).await?;
+        Ok(answer)
+    }
+
     /// As [`Context::ask`], of the host that was asked before, while it is there. A host of this
     /// process must be handed on: it holds the directory.
     pub(crate) async fn ask_next(
@@ -152,6 +164,10 @@ impl Context {
                 self.goes_by_config(&reach)?;
             }
             let error = match reach.ask(ask.clone()).await {
+                // It is as if nobody had been asked.
+                Ok(Answer::Leaving) => {
+                    ClientError::NotAsked(std::io::ErrorKind::NotConnected.into())
+                }
                 Ok(Answer::Refused(refused)) => {
                     let_go(reach).await?;
                     return Err(refused.into());

@@ -5,7 +5,7 @@ use super::complain::Complaint;
 use super::context::{Context, print, print_json};
 use super::{cost_chart, exit, text};
 use piton::manifest::parse_duration;
-use piton::runner::{Amounts, Answer, Ask, Cost, Opening};
+use piton::runner::{Amounts, Answer, Ask, Cost};
 use piton::sandbox::inert;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -36,7 +36,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<ExitC
     let Arguments { run, pipeline, since, plot, unit } = arguments;
     let since_ms = since.as_deref().map(moment).transpose()?.unwrap_or(0);
     let ask = Ask::Cost { run, pipeline, since_ms, payments: plot.is_some() };
-    let cost = match context.ask_once(Opening::Existing, ask).await? {
+    let cost = match context.glance(ask).await? {
         Answer::Cost(cost) => cost,
         _ => return Err(Complaint::of_host("the host answers something else")),
     };

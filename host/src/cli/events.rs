@@ -3,7 +3,7 @@
 use super::complain::Complaint;
 use super::context::{Context, print, print_json};
 use super::{exit, view};
-use piton::runner::{Answer, Ask, Opening};
+use piton::runner::{Answer, Ask};
 use std::process::ExitCode;
 
 #[derive(clap::Args)]
@@ -15,7 +15,7 @@ pub(crate) struct Arguments {
 
 pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<ExitCode, Complaint> {
     let ask = Ask::Events { run: arguments.run };
-    let events = match context.ask_once(Opening::Existing, ask).await? {
+    let events = match context.glance(ask).await? {
         Answer::Events(events) => events,
         _ => return Err(Complaint::of_host("the host answers something else")),
     };

@@ -3,7 +3,7 @@
 use super::complain::Complaint;
 use super::context::{Context, print, print_json};
 use super::{exit, show, text};
-use piton::runner::{Answer, Ask, Explanation, Opening};
+use piton::runner::{Answer, Ask, Explanation};
 use piton::sandbox::inert;
 use std::process::ExitCode;
 
@@ -15,7 +15,7 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<ExitCode, Complaint> {
-    match context.ask_once(Opening::Existing, Ask::Explain { run: arguments.run }).await? {
+    match context.glance(Ask::Explain { run: arguments.run }).await? {
         Answer::Explanation(explanation) => {
             if context.globals.json {
                 print_json(&explanation);

@@ -3,7 +3,7 @@
 use super::complain::Complaint;
 use super::context::{Context, print, print_json};
 use super::{exit, text};
-use piton::runner::{Answer, Ask, Opening};
+use piton::runner::{Answer, Ask};
 use piton::sandbox::inert;
 use std::process::ExitCode;
 
@@ -19,7 +19,7 @@ pub(crate) struct Arguments {
 
 pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<ExitCode, Complaint> {
     let Arguments { run, step } = arguments;
-    let lines = match context.ask_once(Opening::Existing, Ask::Logs { run, step }).await? {
+    let lines = match context.glance(Ask::Logs { run, step }).await? {
         Answer::Logs(lines) => lines,
         _ => return Err(Complaint::of_host("the host answers something else")),
     };

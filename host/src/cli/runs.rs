@@ -3,7 +3,7 @@
 use super::complain::Complaint;
 use super::context::{Context, print, print_json};
 use super::{exit, show, text};
-use piton::runner::{Answer, Ask, Opening, RowFilter};
+use piton::runner::{Answer, Ask, RowFilter};
 use piton::sandbox::inert;
 use std::process::ExitCode;
 
@@ -26,7 +26,7 @@ pub(crate) struct Arguments {
 pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<ExitCode, Complaint> {
     let Arguments { status, pipeline, limit } = arguments;
     let ask = Ask::Rows(RowFilter { status, pipeline, limit });
-    let rows = match context.ask_once(Opening::Existing, ask).await? {
+    let rows = match context.glance(ask).await? {
         Answer::Rows(rows) => rows,
         _ => return Err(Complaint::of_host("the host answers something else")),
     };

@@ -3,7 +3,7 @@
 use super::complain::Complaint;
 use super::context::{Context, print, print_json};
 use super::{exit, text};
-use piton::runner::{Answer, Ask, FailureDocument, Opening, StepSummary, Summary};
+use piton::runner::{Answer, Ask, FailureDocument, StepSummary, Summary};
 use piton::sandbox::inert;
 use std::process::ExitCode;
 
@@ -15,7 +15,7 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<ExitCode, Complaint> {
-    match context.ask_once(Opening::Existing, Ask::Show { run: arguments.run }).await? {
+    match context.glance(Ask::Show { run: arguments.run }).await? {
         Answer::Summary(summary) => {
             if context.globals.json {
                 print_json(&summary);

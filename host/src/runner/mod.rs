@@ -417,6 +417,11 @@ impl Host {
         Ok(ids)
     }
 
+    /// Whether it carries this run out now.
+    pub(crate) fn carries(&self, run: RunId) -> bool {
+        self.shared.carried(run).is_some()
+    }
+
     /// Whether the host is leaving.
     pub fn is_leaving(&self) -> bool {
         self.shared.is_leaving()

@@ -33,6 +33,7 @@ impl Host {
             Ask::Run { manifest, input, key, look, .. } => {
                 self.answer_run(&manifest, &input, key, look).await?
             }
+            Ask::Resume { runs } if runs.is_empty() && self.is_leaving() => Answer::Leaving,
             Ask::Resume { runs } => Answer::Resumed { runs: self.answer_resume(&runs).await? },
             Ask::Unfinished => Answer::Rows(self.unfinished().map_err(of_host)?),
             Ask::Rows(filter) => Answer::Rows(self.rows(&query(filter)?).map_err(of_host)?),
@@ -69,6 +70,9 @@ impl Host {
             Ask::Prune(order) => Answer::Pruned(self.prune(&order).await.map_err(of_host)?),
             Ask::Act { run, act } => {
                 let id = self.find_run(&run)?;
+                if self.is_leaving() && !self.carries(id) {
+                    return Ok(Answer::Leaving);
+                }
                 let said = self.say(id, |folded| input_of(&act, folded, by)).await;
                 said.map_err(|error| refused(error, &run))?;
                 Answer::Done { run: id.to_string() }

@@ -221,6 +221,9 @@ pub enum Answer {
     },
     /// Something new about a run that is followed.
     Update(Box<Update>),
+    /// It is not done: this process is about to go and would not carry on with it. Whoever holds the
+    /// directory next is to be asked.
+    Leaving,
     /// It was refused.
     Refused(Refused),
 }
