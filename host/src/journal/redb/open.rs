@@ -66,7 +66,13 @@ impl RedbJournal {
         let state = State { file, ..State::default() };
         // From here on it is closed as journals are, whatever is found in it.
         let journal = Self { database: RwLock::new(Some(database)), state: Mutex::new(state) };
-        let (fence, counts, next, next_log) = journal.read(|reader| reader.stand(id))?;
+        let (fence, counts, next, next_log) = match journal.read(|reader| reader.stand(id)) {
+            Ok(found) => found,
+            Err(error) => {
+                journal.close_without_writing();
+                return Err(error);
+            }
+        };
         let mut state = journal.state();
         (state.fence, state.counts) = (fence, counts);
         (state.next, state.next_log) = (next, next_log);
