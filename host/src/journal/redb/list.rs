@@ -52,7 +52,7 @@ impl Taken<'_> {
     }
 }
 
-fn check_count(found: u64, counted: u64) -> Result<(), JournalError> {
+pub(super) fn check_count(found: u64, counted: u64) -> Result<(), JournalError> {
     if found == counted {
         return Ok(());
     }
