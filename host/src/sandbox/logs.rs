@@ -116,8 +116,12 @@ impl Logs {
     }
 
     fn keep(&self, state: &mut State, level: Level, source: Source, text: &str) {
-        let room = state.left.saturating_sub(LINE_COST).min(LINE_BYTES_MAX as u64);
+        let Some(room) = state.left.checked_sub(LINE_COST) else {
+            state.cut = state.cut.saturating_add(text.len() as u64);
+            return;
+        };
         let kept = shorten(text, usize::try_from(room).unwrap_or(LINE_BYTES_MAX));
+        let kept = shorten(kept, LINE_BYTES_MAX);
         state.cut = state.cut.saturating_add((text.len() - kept.len()) as u64);
         if kept.is_empty() && !text.is_empty() {
             return;
@@ -274,6 +278,16 @@ mod tests {
         let flood = b"1234\n".repeat(1_000);
         let kept = ["stdout 1234"; 5];
         check(5 * (LINE_COST + 4), &[(OUT, &flood)], &kept, 995 * 4);
+    }
+
+    #[test]
+    fn empty_lines_are_cut_at_the_limit_too() {
+        let lines = Arc::new(Lines::default());
+        let logs = Logs::new(lines.clone(), 3 * LINE_COST, Arc::default());
+        for _ in 0..1_000 {
+            logs.log(Level::Info, "");
+        }
+        assert_eq!(lines.0.lock().expect("no test panics here").len(), 3);
     }
 
     #[test]
