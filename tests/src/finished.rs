@@ -53,6 +53,21 @@ impl Finished {
         self
     }
 
+    /// Checks that nothing it printed can move a cursor, change colours or the order of letters, or
+    /// forge a line of the host's.
+    ///
+    /// # Panics
+    /// Where something can.
+    #[track_caller]
+    pub fn expect_inert(&self) {
+        for text in [&self.stdout, &self.stderr] {
+            let found: Vec<char> = text.chars().filter(|found| is_dangerous(*found)).collect();
+            assert!(found.is_empty(), "{found:?} in\n{self}");
+            let is_forged = text.lines().any(|line| line.starts_with("error: forged"));
+            assert!(!is_forged, "a forged line in\n{self}");
+        }
+    }
+
     /// Whether it was killed by SIGKILL.
     pub fn was_killed(&self) -> bool {
         self.signal == Some(9)
@@ -81,6 +96,12 @@ impl Finished {
         };
         self.stdout.lines().map(parse).collect()
     }
+}
+
+/// A newline is the host's own: it ends each line.
+fn is_dangerous(character: char) -> bool {
+    let turns_letters_round = matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    (character.is_control() && character != '\n') || turns_letters_round
 }
 
 impl std::fmt::Display for Finished {

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
 /// The steps that manifests find in `steps/`, relative to themselves.
-const STEPS: [&str; 6] = ["counter", "misbehave", "payer", "reconcilable", "echo", "flaky"];
+const STEPS: [&str; 6] = ["counter", "hostile", "payer", "reconcilable", "echo", "flaky"];
 
 /// A folder that a test has for itself.
 pub struct Home {

@@ -6,6 +6,7 @@
 //! process, by `cargo build -p piton`, so that no test ever tries a stale one; where
 //! `PITON_BINARY` names a binary, that is tried instead and nothing is built.
 
+mod arena;
 mod binary;
 mod calls;
 mod checker;
@@ -19,6 +20,7 @@ mod shim;
 mod snapshot;
 mod wait;
 
+pub use arena::{ATTACK_MIB, Arena};
 pub use binary::{binary, guest};
 pub use calls::{Call, Calls};
 pub use checker::{Story, phase_keys_are_distinct};

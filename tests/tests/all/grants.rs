@@ -9,7 +9,7 @@ fn seen(home: &Home, how: &str, grants: &str) -> Value {
     home.write(
         "pipeline.toml",
         format!(
-            "[pipeline]\nname = \"it\"\n[steps.it]\ncomponent = \"steps/misbehave\"\neffect = \"none\"\ninput = {{ how = \"{how}\" }}\n{grants}\n"
+            "[pipeline]\nname = \"it\"\n[steps.it]\ncomponent = \"steps/hostile\"\neffect = \"none\"\ninput = {{ how = \"{how}\" }}\n{grants}\n"
         ),
     );
     home.run(&["run", "--json", "pipeline.toml"]).expect_code(0).json()["output"].clone()

@@ -11,7 +11,7 @@ fn misbehaving(how: &str, besides: &str) -> String {
 [pipeline]
 name = "misbehaving"
 [steps.it]
-component = "steps/misbehave"
+component = "steps/hostile"
 input = {{ how = "{how}" }}
 effect = "none"
 retry = {{ attempts = 1 }}

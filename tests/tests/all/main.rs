@@ -11,6 +11,7 @@ mod exit_codes;
 mod explain;
 mod full_disk;
 mod grants;
+mod hostile;
 mod http;
 mod interrupt;
 mod keys;
