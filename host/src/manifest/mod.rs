@@ -33,6 +33,7 @@ mod svg;
 mod template;
 mod value;
 mod variables;
+mod weight;
 
 #[cfg(test)]
 mod tests;

@@ -8,7 +8,7 @@ use super::path::{Found, Path, root_value};
 use super::resolver::Resolver;
 use super::scope::Scope;
 use super::variables::Variables;
-use super::{cel_words, value};
+use super::{cel_words, value, weight};
 use cel::common::ast::IdedExpr;
 use cel::common::traits::Container;
 use cel::common::types::{CelBool, CelList, CelMap, CelMapKey, DYN_TYPE, Kind};
@@ -34,6 +34,12 @@ pub(super) const IN_ORDER: &str = "@in_order";
 /// The function that `has(a.b)` becomes. No expression can spell it.
 pub(super) const HAS_FIELD: &str = "@has_field";
 
+/// The function that is put around what an expression makes: elements, fields, sums.
+pub(super) const MADE: &str = "@made";
+
+/// The function that is put around what a function within a comprehension is called with.
+pub(super) const LOOKED_AT: &str = "@looked_at";
+
 static ENVIRONMENT: LazyLock<Arc<Env>> = LazyLock::new(|| {
     let mut environment = Env::stdlib();
     let mut add = |name, id, types, function| {
@@ -42,6 +48,8 @@ static ENVIRONMENT: LazyLock<Arc<Env>> = LazyLock::new(|| {
     };
     add(IN_ORDER, "dyn_in_order", vec![DYN_TYPE], in_order);
     add(HAS_FIELD, "dyn_has_field", vec![DYN_TYPE, DYN_TYPE], has_field);
+    add(MADE, "dyn_made", vec![DYN_TYPE], weight::made);
+    add(LOOKED_AT, "dyn_looked_at", vec![DYN_TYPE], weight::looked_at);
     Arc::new(environment)
 });
 
@@ -105,6 +113,7 @@ impl Program {
             context.add_variable_as_val(name.as_str(), value::from_json(found.as_str())?);
         }
         WALKED.set(0);
+        weight::begin();
         Value::resolve(&self.expression, &context).map_err(|error| cel_words::told(&error))
     }
 
@@ -148,10 +157,9 @@ fn signs(text: &str) -> usize {
 
 /// Gives a comprehension what it walks through: the keys of a map in order, since the order of a
 /// hash map differs from process to process, and the same call must have the same input again.
-fn in_order<'b, 'v>(mut arguments: Vec<CowVal<'b, 'v>>) -> Result<CowVal<'b, 'v>, ExecutionError> {
-    let Some(argument) = arguments.pop() else {
-        return Err(ExecutionError::missing_argument_or_target());
-    };
+fn in_order<'b, 'v>(arguments: Vec<CowVal<'b, 'v>>) -> Result<CowVal<'b, 'v>, ExecutionError> {
+    // Each element is copied on the way.
+    let argument = weight::looked_at(arguments)?;
     let size = argument.as_sizer().map_or(0, |sizer| *sizer.size().inner());
     let walked = WALKED.get().saturating_add(usize::try_from(size).unwrap_or(0));
     WALKED.set(walked);

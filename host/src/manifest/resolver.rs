@@ -5,14 +5,27 @@ use super::cel_words;
 use super::complaint::{Complaint, Complaints, Place};
 use super::expression::Spot;
 use super::path::{Path, Segment};
-use super::program::{HAS_FIELD, IN_ORDER};
+use super::program::{HAS_FIELD, IN_ORDER, LOOKED_AT, MADE};
 use super::variables::{Field, Variables};
+use cel::common::ast::operators as op;
 use cel::common::ast::{CallExpr, EntryExpr, Expr, IdedExpr, LiteralValue, SelectExpr, SourceInfo};
 use cel::common::types::CelString;
 use std::ops::Range;
 
 /// How deep `map`, `filter` and the like may be nested: each level multiplies the work.
 const COMPREHENSION_DEPTH_MAX: usize = 2;
+
+/// Operators that only choose among values, or take a part of one.
+const LOOKS_AT_NOTHING: [&str; 8] = [
+    op::CONDITIONAL,
+    op::LOGICAL_AND,
+    op::LOGICAL_OR,
+    op::LOGICAL_NOT,
+    op::NOT_STRICTLY_FALSE,
+    op::INDEX,
+    op::OPT_INDEX,
+    op::OPT_SELECT,
+];
 
 /// One walk.
 pub(super) struct Resolver<'a, 'n> {
@@ -58,19 +71,30 @@ impl<'a, 'n> Resolver<'a, 'n> {
         }
         let id = node.id;
         match &mut node.expr {
-            Expr::Call(call) => self.visit_call(call, id),
+            Expr::Call(call) => {
+                self.visit_call(call, id);
+                if call.func_name == op::ADD && !call.args.first().is_some_and(is_own) {
+                    surround(MADE, node);
+                }
+            }
             Expr::Select(select) => {
                 self.visit(&mut select.operand);
                 if select.test {
                     node.expr = field_asked_for(std::mem::take(select));
                 }
             }
-            Expr::List(list) => list.elements.iter_mut().for_each(|node| self.visit(node)),
+            Expr::List(list) => {
+                for element in &mut list.elements {
+                    self.visit(element);
+                    surround(MADE, element);
+                }
+            }
             Expr::Map(map) => {
                 for entry in &mut map.entries {
                     if let EntryExpr::MapEntry(entry) = &mut entry.expr {
                         self.visit(&mut entry.key);
                         self.visit(&mut entry.value);
+                        surround(MADE, &mut entry.value);
                     }
                 }
             }
@@ -98,6 +122,10 @@ impl<'a, 'n> Resolver<'a, 'n> {
             self.complaints.error(&place, message).hint(hint);
         }
         call.args.iter_mut().for_each(|argument| self.visit(argument));
+        if self.depth > 0 && !LOOKS_AT_NOTHING.contains(&call.func_name.as_str()) {
+            let target = call.target.as_deref_mut().filter(|target| !optional(target));
+            target.into_iter().chain(&mut call.args).for_each(|node| surround(LOOKED_AT, node));
+        }
     }
 
     fn visit_comprehension(&mut self, node: &mut IdedExpr) {
@@ -193,6 +221,29 @@ impl<'a, 'n> Resolver<'a, 'n> {
         let found = after.and_then(|after| after.find(name)).map_or(0, |offset| start + offset);
         found..found + name.len()
     }
+}
+
+/// Whether a node is the result so far of a comprehension, which no expression can spell. The
+/// language knows its own steps by their shape, and adds to a list in place.
+fn is_own(node: &IdedExpr) -> bool {
+    matches!(&node.expr, Expr::Ident(name) if name.starts_with('@'))
+}
+
+/// Puts a call of a counting function around a node, but for what weighs nothing, and for a list
+/// or object that is made right there: its parts are counted.
+fn surround(function: &str, node: &mut IdedExpr) {
+    let is_counted = match &node.expr {
+        Expr::Literal(_) | Expr::List(_) | Expr::Map(_) => true,
+        Expr::Call(call) => call.func_name == MADE,
+        _ => is_own(node),
+    };
+    if is_counted {
+        return;
+    }
+    let inner = std::mem::take(node);
+    let id = inner.id;
+    let call = CallExpr { func_name: function.to_owned(), target: None, args: vec![inner] };
+    *node = IdedExpr { id, expr: Expr::Call(call) };
 }
 
 /// `has(a.b)` as a call of the function that says "no" of null, too.

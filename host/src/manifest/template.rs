@@ -5,7 +5,7 @@ use super::complaint::{Complaints, Place};
 use super::expression::{Expression, Spot};
 use super::scope::Scope;
 use super::shape::{Value, integer_of};
-use super::value::{push_characters, push_text};
+use super::value::{check_size, push_characters, push_text};
 use super::variables::Variables;
 use piton_core::{EvaluationError, Json};
 use toml::de::DeValue;
@@ -46,6 +46,7 @@ impl Template {
         }
         let mut json = String::new();
         for piece in &self.pieces {
+            check_size(&json).map_err(EvaluationError::new)?;
             match piece {
                 Piece::Literal(text) => json.push_str(text),
                 Piece::Value(expression) => json.push_str(expression.json(scope)?.as_str()),

@@ -11,6 +11,9 @@ use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use std::collections::HashMap;
 use std::fmt::{self, Write as _};
 
+/// The largest value that a manifest's expressions may put together, as JSON.
+pub(super) const VALUE_BYTES_MAX: usize = 64 << 20;
+
 /// Reads a JSON text as a value that borrows its strings.
 ///
 /// # Errors
@@ -105,7 +108,16 @@ pub(super) fn to_json(value: &Value) -> Result<String, String> {
     Ok(json)
 }
 
+/// Says no where a text that is put together has become too large.
+pub(super) fn check_size(json: &str) -> Result<(), String> {
+    if json.len() <= VALUE_BYTES_MAX {
+        return Ok(());
+    }
+    Err(format!("the value has more than {} MiB", VALUE_BYTES_MAX >> 20))
+}
+
 fn write_json(value: &Value, json: &mut String) -> Result<(), String> {
+    check_size(json)?;
     match value {
         Value::Null => json.push_str("null"),
         Value::Bool(value) => json.push_str(if *value { "true" } else { "false" }),

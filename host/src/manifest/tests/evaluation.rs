@@ -342,3 +342,79 @@ fn what_an_evaluation_walks_through_is_bounded() {
     let text = "[steps.a]\ncomponent = \"a\"\nwhen = \"input.all(x, x in input)\"\n";
     assert_eq!(steps(text).programs.when_in(&world, StepIndex(0)), Ok(true));
 }
+
+/// Short to write, and more than any machine has.
+#[test]
+fn what_an_evaluation_makes_is_bounded() {
+    let bomb = |step: &str| format!("[input]{}", step.repeat(28));
+    let many = "[1,2,3,4,5,6,7,8,9,10]";
+    for expression in [
+        bomb(".map(x, x + x)"),
+        bomb(".map(x, [x, x])"),
+        bomb(".map(x, {'a': x, 'b': x})"),
+        bomb(".map(x, [optional.of(x), x])"),
+        format!("{many}.map(x, {many}.map(y, {{'a': input, 'b': [input, input]}}))"),
+        format!("[{}]", vec!["input + input"; 100].join(",")),
+    ] {
+        let text = format!("[steps.a]\ncomponent = \"a\"\ninput = \"${{{expression}}}\"\n");
+        // Escapes make it a text of its own, which is copied where others are borrowed.
+        let world = World::of(&format!("\"\\u0061{}\"", "x".repeat(1 << 20)), "null");
+        let made = steps(&text).programs.input_in(&world, StepIndex(0));
+        let error = made.expect_err("it should be too much").message;
+        assert!(error.ends_with("makes too much; compute it in a step instead"), "{error}");
+    }
+}
+
+#[test]
+fn what_an_evaluation_looks_at_is_bounded() {
+    let list: Vec<String> = (0..10_000).map(|n| n.to_string()).collect();
+    let text = "x".repeat(4 << 20);
+    let world = World::of(
+        &format!("{{\"l\":[{}],\"a\":\"{text}\",\"b\":\"{text}\"}}", list.join(",")),
+        "null",
+    );
+    for expression in [
+        "input.l.filter(x, input.a == input.b)",
+        "input.l.map(x, input.a.contains('y'))",
+        "input.l.map(x, size(input.a))",
+        "input.l.map(x, x in input.l && input.a < input.b)",
+    ] {
+        let text = format!("[steps.a]\ncomponent = \"a\"\ninput = \"${{{expression}}}\"\n");
+        let made = steps(&text).programs.input_in(&world, StepIndex(0));
+        let error = made.expect_err("it should be too much").message;
+        assert!(error.ends_with("looks at too much; compute it in a step instead"), "{error}");
+    }
+}
+
+#[test]
+fn large_lists_are_walked_through_all_the_same() {
+    let lines: Vec<String> =
+        (0..10_000).map(|n| format!("{{\"sku\":\"s{n}\",\"cents\":{n},\"tags\":[1,2]}}")).collect();
+    let world =
+        World::of(&format!("{{\"lines\":[{}],\"wanted\":\"s7\"}}", lines.join(",")), "null");
+    for (expression, expected) in [
+        (
+            "size(input.lines.filter(l, l.cents > 5).map(l, {'sku': l.sku, 'cents': l.cents * 2}))",
+            "9994",
+        ),
+        ("input.lines.filter(l, l.sku == input.wanted).map(l, l.sku + '!')", "[\"s7!\"]"),
+        ("input.lines.exists_one(l, l.sku == input.wanted)", "true"),
+        ("size(input.lines.map(l, size(l.tags)))", "10000"),
+        ("input.lines.all(l, size(l.tags) == 2 || l.cents in [1, 2])", "true"),
+    ] {
+        let text = format!("[steps.a]\ncomponent = \"a\"\ninput = \"${{{expression}}}\"\n");
+        let made = texts(steps(&text).programs.input_in(&world, StepIndex(0)));
+        assert_eq!(made, Ok(expected.to_owned()), "{expression}");
+    }
+}
+
+#[test]
+fn what_is_put_together_is_bounded() {
+    let world = World::of(&format!("\"{}\"", "x".repeat(4 << 20)), "null");
+    let copies = vec!["\"${input}\""; 1_000].join(",");
+    for input in [format!("[{copies}]"), format!("\"{}\"", "a${input}".repeat(1_000))] {
+        let text = format!("[steps.a]\ncomponent = \"a\"\ninput = {input}\n");
+        let made = steps(&text).programs.input_in(&world, StepIndex(0));
+        assert_eq!(made.expect_err("4 GiB").message, "the value has more than 64 MiB");
+    }
+}
