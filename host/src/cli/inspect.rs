@@ -4,7 +4,7 @@
 use super::complain::Complaint;
 use super::context::{Context, print, print_json};
 use super::exit;
-use piton::runner::{Checking, LoadFailed, component_file, read_manifest, start_refused};
+use piton::runner::{Checking, LoadFailed, component_file, read_component, read_manifest, start_refused};
 use piton::sandbox::{Fit, Inspection, digest_of, inert};
 use piton_core::Digest;
 use std::path::{Path, PathBuf};
@@ -36,7 +36,7 @@ pub(crate) fn run(arguments: &Arguments, context: &Context) -> Result<ExitCode, 
     let named = arguments.component.display().to_string();
     let (file, _) = component_file(&arguments.component, &named)
         .map_err(|refused| Complaint::mistake(refused.to_string(), refused.hint().unwrap_or("")))?;
-    let bytes = std::fs::read(&file)
+    let bytes = read_component(&file)
         .map_err(|error| Complaint::mistake(format!("cannot read `{named}`: {error}"), ""))?;
     let checking = Checking::new(&context.globals.data, &context.settings()?)?;
     let inspection = checking
@@ -145,7 +145,7 @@ fn callers(
 /// The digest of the component that a path means; none where it has none.
 fn digest_at(path: &Path) -> Option<Digest> {
     let (file, _) = component_file(path, "").ok()?;
-    Some(digest_of(&std::fs::read(file).ok()?))
+    Some(digest_of(&read_component(&file).ok()?))
 }
 
 fn document(

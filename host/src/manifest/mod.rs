@@ -44,7 +44,7 @@ pub use graph::GraphFormat;
 pub use lock::{Lock, Pin, PinChange, Pins, pin_changes, pins_of, refuse_unpinned};
 pub use operator::{Allowance, Operator};
 pub use programs::Programs;
-pub use schema::{InputMistake, InputPlace};
+pub use schema::{InputMistake, InputPlace, SCHEMA_BYTES_MAX};
 
 use complaint::Complaints;
 use defaults::Defaults;

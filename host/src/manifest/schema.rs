@@ -6,7 +6,7 @@ use serde_json::Value;
 use std::fmt;
 
 /// The longest schema, in bytes.
-const SCHEMA_BYTES_MAX: usize = 1 << 20;
+pub const SCHEMA_BYTES_MAX: usize = 1 << 20;
 /// The most mistakes that are told.
 const MISTAKES_MAX: usize = 100;
 /// The most memory that a pattern may take once compiled, in bytes.

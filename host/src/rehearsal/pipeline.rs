@@ -1,7 +1,7 @@
 //! The pipeline of a manifest with what its components say about themselves, as a run would have it.
 //! Looks at components and runs none of them.
 
-use crate::runner::{CheckedManifest, Checking, component_file};
+use crate::runner::{CheckedManifest, Checking, component_file, read_component};
 use crate::sandbox::World;
 use piton_core::Pipeline;
 use std::path::Path;
@@ -22,6 +22,6 @@ pub fn pipeline_of(checked: &CheckedManifest, checking: &Checking) -> Arc<Pipeli
 
 fn reconciles(checking: &Checking, path: &Path, named: &str) -> Option<bool> {
     let (file, _) = component_file(path, named).ok()?;
-    let inspection = checking.inspect(&std::fs::read(file).ok()?).ok()?;
+    let inspection = checking.inspect(&read_component(&file).ok()?).ok()?;
     Some(inspection.world == Some(World::ReconcilablePlugin))
 }

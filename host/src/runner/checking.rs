@@ -4,6 +4,7 @@
 use super::bounds::{Bounds, Missing};
 use super::loaded::{CheckedManifest, LoadFailed, Rules, component_file};
 use super::lock_file::Locking;
+use super::read::read_component;
 use super::shared::{HostFailure, Settings, make_sandbox};
 use crate::journal::Secret;
 use crate::manifest::{Allowance, Complaint, Operator};
@@ -188,7 +189,7 @@ impl Checking {
         let named = component.display().to_string();
         let (file, _) = component_file(component, &named).map_err(|refused| refused.to_string())?;
         let bytes =
-            std::fs::read(&file).map_err(|error| format!("cannot read `{named}`: {error}"))?;
+            read_component(&file).map_err(|error| format!("cannot read `{named}`: {error}"))?;
         let unusable = |error: LoadError| format!("`{named}` cannot be used: {error}");
         let inspection = self.sandbox.inspect(&bytes).map_err(unusable)?;
         if let Some(refused) = self.refuses(&inspection.digest) {

@@ -4,6 +4,7 @@
 use super::bounds::{Bounds, Missing, missing_secrets};
 use super::lock_file;
 use super::look::recorded_manifest;
+use super::read::{read_component, read_manifest_text, read_schema};
 use super::shared::Shared;
 use crate::build;
 use crate::manifest::{self, Complaint, FileRef, Level, Manifest, Operator, Pins};
@@ -115,7 +116,7 @@ pub struct CheckedManifest {
 /// # Errors
 /// [`ManifestRefused`] with every mistake in it.
 pub fn read_manifest(path: &Path) -> Result<CheckedManifest, ManifestRefused> {
-    let text = std::fs::read_to_string(path).map_err(|error| {
+    let text = read_manifest_text(path).map_err(|error| {
         let message = format!("cannot read `{}`: {error}", path.display());
         ManifestRefused::without_text(path, message, "name a manifest, a TOML file")
     })?;
@@ -285,7 +286,7 @@ fn look_up(
         }
     }
     if let Some(schema) = &manifest.input_schema {
-        match std::fs::read_to_string(folder.join(&schema.path)) {
+        match read_schema(&folder.join(&schema.path)) {
             Ok(text) => found.input_schema = Some(text),
             Err(error) => {
                 let message = format!("cannot read the schema `{}`: {error}", schema.path);
@@ -376,7 +377,7 @@ fn load_component(
     named: &str,
 ) -> Result<(Component, bool), ComponentRefused> {
     let (file, is_stale) = component_file(&folder.join(named), named)?;
-    let bytes = std::fs::read(&file).map_err(|error| ComponentRefused::User {
+    let bytes = read_component(&file).map_err(|error| ComponentRefused::User {
         message: format!("cannot read the component `{named}`: {error}"),
         hint: None,
     })?;

@@ -3,6 +3,7 @@
 //! Never decides what differs; the manifest's side does.
 
 use super::loaded::{LoadFailed, ManifestRefused};
+use super::read::read_lock;
 use crate::journal::write_public;
 use crate::manifest::{Lock, PinChange, Pins, pin_changes};
 use std::fs::File;
@@ -73,7 +74,7 @@ impl Locking {
 /// [`ManifestRefused`], of the lock file, with every mistake in it.
 pub(super) fn read_beside(manifest: &Path) -> Result<Option<Beside>, ManifestRefused> {
     let path = path_beside(manifest);
-    let text = match std::fs::read_to_string(&path) {
+    let text = match read_lock(&path) {
         Ok(text) => text,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         Err(error) => {

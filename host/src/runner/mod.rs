@@ -18,6 +18,7 @@ mod look;
 mod meddler;
 mod parked;
 mod prune;
+mod read;
 mod shared;
 mod socket;
 mod update;
@@ -39,6 +40,7 @@ pub use lock_file::Locking;
 pub use meddler::{CallGuest, Meddler};
 pub use piton_core::Timestamp;
 pub use prune::{KeptRuns, PruneOrder, Pruning, Removed, Shrunk};
+pub use read::read_component;
 pub use shared::{ATTEMPTS_MAX, HostFailure, Settings};
 pub use socket::{
     Act, Answer, Ask, Client, ClientError, Follow, Look, Opening, Reach, ReachError, Refused,

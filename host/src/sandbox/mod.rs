@@ -50,7 +50,7 @@ pub use program::Program;
 pub(crate) use returned::fuzzed_output;
 pub use secrets::{SecretMissing, SecretText, Variables};
 pub use services::{BoxFuture, Level, LogLine, Progress, RememberError, Services, Source};
-pub use settings::{CompileLimits, Compiler, Notice, Settings};
+pub use settings::{COMPONENT_BYTES_MAX, CompileLimits, Compiler, Notice, Settings};
 
 use cache::{Cache, Found};
 use compile::Workshop;

@@ -12,6 +12,9 @@ use tokio_rustls::rustls::RootCertStore;
 
 const MIB: u64 = 1 << 20;
 
+/// The largest component that is looked at, in bytes.
+pub const COMPONENT_BYTES_MAX: u64 = 128 * MIB;
+
 /// How a sandbox is set up. [`Settings::new`] gives the defaults.
 #[derive(Clone)]
 pub struct Settings {
@@ -111,7 +114,7 @@ impl Settings {
             compiler,
             compile_limits: CompileLimits::default(),
             slots: 64,
-            component_bytes_max: 128 * MIB,
+            component_bytes_max: COMPONENT_BYTES_MAX,
             variables: Arc::new(|_| None),
             notify: Arc::new(|_| ()),
             stand_in: None,

@@ -4,6 +4,7 @@
 use super::protocol::{Act, Answer, Ask, Look, Refused, RowFilter};
 use crate::journal::Query;
 use crate::manifest;
+use crate::runner::read::read_manifest_text;
 use crate::runner::{
     CostOf, Host, HostFailure, Progress, SayFailed, StartFailed, find_instance, find_step, rfc3339,
 };
@@ -93,7 +94,7 @@ impl Host {
             prepared.map_err(|failed| start_refused(StartFailed::from(failed), look))?;
         let started = self.start(&prepared, input, key).await;
         let started = started.map_err(|failed| start_refused(failed, look))?;
-        let text = std::fs::read_to_string(path).unwrap_or_default();
+        let text = read_manifest_text(path).unwrap_or_default();
         let name = path.display().to_string();
         let remarks = manifest::render(&name, &text, &remarks, look.color, look.width);
         Ok(Answer::Started { run: started.run.to_string(), is_new: started.is_new, remarks })
