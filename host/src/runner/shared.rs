@@ -15,7 +15,9 @@ use piton_core::{Digest, RunId, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{
+    Arc, Mutex, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak,
+};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// What the host needs to know from its surroundings.
@@ -112,8 +114,10 @@ pub(crate) struct Shared {
     is_leaving: AtomicBool,
     pub(crate) parked: Arc<Parked>,
     carried: Mutex<BTreeMap<RunId, Carried>>,
-    /// Manifests that runs have begun with, by their digest and folder.
-    loaded: Mutex<BTreeMap<LoadedKey, Arc<Loaded>>>,
+    /// Manifests that runs have begun with lately, the latest last.
+    loaded: Mutex<Vec<Arc<Loaded>>>,
+    /// All of them that somebody still has, whether they are among the latest or not.
+    alive: Mutex<Vec<Weak<Loaded>>>,
     /// Held for reading from when contents are kept until a [`Loaded`] names them; held for writing
     /// by who removes contents that nothing names.
     contents: RwLock<()>,
@@ -125,7 +129,8 @@ pub(crate) struct Shared {
     pub(crate) data: DataDir,
 }
 
-type LoadedKey = (Digest, std::path::PathBuf, Vec<Option<Digest>>);
+/// Manifests that stay ready though no run may need them: the next run of one often comes soon.
+const READY_MAX: usize = 64;
 
 impl Shared {
     pub(crate) fn new(opened: Opened, settings: Settings) -> Result<Self, HostFailure> {
@@ -144,6 +149,7 @@ impl Shared {
             parked: Arc::default(),
             carried: Mutex::default(),
             loaded: Mutex::default(),
+            alive: Mutex::default(),
             contents: RwLock::default(),
             chore: Arc::default(),
             taking_up: tokio::sync::Mutex::default(),
@@ -229,14 +235,29 @@ impl Shared {
         all.remove(&run);
     }
 
+    /// Has the runs of one manifest share it.
     pub(crate) fn remember_loaded(&self, loaded: Loaded) -> Arc<Loaded> {
         // What is in the way may be gone at the next look.
         if loaded.hindrance.is_some() {
             return Arc::new(loaded);
         }
-        let key = (loaded.digest, loaded.folder.clone(), loaded.components.clone());
-        let mut known = self.loaded.lock().expect("no holder panics");
-        Arc::clone(known.entry(key).or_insert_with(|| Arc::new(loaded)))
+        let mut ready = self.loaded.lock().expect("no holder panics");
+        let place = ready.iter().position(|known| known.serves_for(&loaded));
+        let known = place.map_or_else(|| self.new_loaded(loaded), |place| ready.remove(place));
+        if ready.len() == READY_MAX {
+            ready.remove(0);
+        }
+        ready.push(Arc::clone(&known));
+        known
+    }
+
+    /// Keeps in mind that its contents are used for as long as somebody has it.
+    fn new_loaded(&self, loaded: Loaded) -> Arc<Loaded> {
+        let loaded = Arc::new(loaded);
+        let mut alive = self.alive.lock().expect("no holder panics");
+        alive.retain(|other| other.strong_count() > 0);
+        alive.push(Arc::downgrade(&loaded));
+        loaded
     }
 
     /// Sees to it that no content is removed meanwhile.
@@ -252,11 +273,14 @@ impl Shared {
     /// The contents of manifests that a run of this host has, or may begin with any moment.
     /// Manifests that nobody uses are forgotten.
     pub(crate) fn contents_in_use(&self) -> BTreeSet<Digest> {
-        let mut known = self.loaded.lock().expect("no holder panics");
-        known.retain(|_, loaded| Arc::strong_count(loaded) > 1);
-        let digests = known
-            .values()
-            .flat_map(|loaded| loaded.components.iter().flatten().copied().chain([loaded.digest]));
+        let mut ready = self.loaded.lock().expect("no holder panics");
+        ready.retain(|loaded| Arc::strong_count(loaded) > 1);
+        let mut alive = self.alive.lock().expect("no holder panics");
+        alive.retain(|loaded| loaded.strong_count() > 0);
+        let digests = alive.iter().filter_map(Weak::upgrade).flat_map(|loaded| {
+            let components = loaded.components.iter().flatten().copied();
+            components.chain([loaded.digest]).collect::<Vec<Digest>>()
+        });
         digests.collect()
     }
 
