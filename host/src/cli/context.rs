@@ -217,7 +217,9 @@ impl Context {
         let _ = if *is_drawn {
             write!(stderr, "{message}")
         } else {
-            writeln!(stderr, "{} {message}", self.paint("error:", "1;31"))
+            // Names and reasons in it may be a stranger's words; its lines are our own.
+            let lines: Vec<_> = message.split('\n').map(inert).collect();
+            writeln!(stderr, "{} {}", self.paint("error:", "1;31"), lines.join("\n"))
         };
         if let Some(hint) = hint {
             let _ = writeln!(stderr, "{} {hint}", self.paint("hint:", "1;36"));

@@ -2,6 +2,7 @@
 //! Every refusal comes before any code of the component has run.
 
 use super::imports;
+use super::inert::inert;
 use piton_core::Digest;
 use std::fmt;
 
@@ -99,12 +100,12 @@ impl fmt::Display for LoadError {
             Self::TooManyParts { what, count, count_max } => {
                 write!(f, "it has {count} {what}, and at most {count_max} are taken")
             }
-            Self::Invalid(why) => write!(f, "not WebAssembly that this host takes: {why}"),
+            Self::Invalid(why) => write!(f, "not WebAssembly that this host takes: {}", inert(why)),
             Self::NoStep { lacks, exports } => {
                 write!(f, "no step: it does not export `{lacks}`; ")?;
                 match exports.as_slice() {
                     [] => write!(f, "it exports nothing"),
-                    exports => write!(f, "it exports `{}`", exports.join("`, `")),
+                    exports => write!(f, "it exports `{}`", inert(&exports.join("`, `"))),
                 }?;
                 if exports.iter().any(|name| imports::is_other_version(name)) {
                     write!(f, ", and so was built for another version of the contract")?;
@@ -113,17 +114,18 @@ impl fmt::Display for LoadError {
             }
             Self::WrongTypes(why) => write!(
                 f,
-                "no step: its functions do not have the contract's types ({why}); build it against \
-                 this version's `step.wit`"
+                "no step: its functions do not have the contract's types ({}); build it against \
+                 this version's `step.wit`",
+                inert(why)
             ),
-            Self::Import { name, hint } => write!(f, "it imports `{name}`: {hint}"),
+            Self::Import { name, hint } => write!(f, "it imports `{}`: {hint}", inert(name)),
             Self::CompileLimit(why) => {
                 write!(f, "compiling it was given up: {why}; it is too large or made to be slow")
             }
             Self::WrongDigest { expected, found } => {
                 write!(f, "its bytes have digest {found}, and not {expected}")
             }
-            Self::Host(why) => f.write_str(why),
+            Self::Host(why) => f.write_str(&inert(why)),
         }
     }
 }
