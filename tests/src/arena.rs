@@ -1,7 +1,7 @@
 //! A host under attack: hostile steps and an honest run in one process, watched from outside.
 //! Never looks at how the host defends itself, only at what is left.
 
-use crate::{Chain, Home, Running};
+use crate::{Chain, Home, Running, Text};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -60,10 +60,7 @@ impl Arena {
     /// # Panics
     /// As [`Arena::attack`].
     pub fn attack_with(&mut self, settings: &str, inputs: &[Value]) -> BTreeMap<String, Value> {
-        let manifest = format!(
-            "[pipeline]\nname = \"attack\"\n[steps.it]\ncomponent = \"steps/hostile\"\neffect = \"none\"\nretry = {{ attempts = 1 }}\n{settings}\n"
-        );
-        self.home.write("attack.toml", manifest);
+        self.home.write("attack.toml", manifest("steps/hostile", settings));
         let lines: String = inputs.iter().map(|input| format!("{input}\n")).collect();
         self.home.write("attacks.ndjson", lines);
         let attacks =
@@ -83,6 +80,18 @@ impl Arena {
             summary["input"]["how"].as_str().expect("an attack should have a name").to_owned()
         };
         summaries.into_iter().map(|summary| (name(&summary), summary)).collect()
+    }
+
+    /// Has it carry one call of a step that is written as text, and returns its summary.
+    ///
+    /// # Panics
+    /// Where it does not end, or a control character is printed.
+    pub fn attack_by(&mut self, text: &Text, settings: &str) -> Value {
+        self.home.write("attack.wasm", text.bytes());
+        self.home.write("attack.toml", manifest("attack.wasm", settings));
+        let attacker = self.home.run(&["run", "--json", "attack.toml"]);
+        attacker.expect_inert();
+        attacker.json()
     }
 
     /// A run that wants nothing but to work.
@@ -110,6 +119,13 @@ impl Arena {
         self.home.run(&["verify"]).expect_code(0).expect_inert();
         self.home.run(&["runs", "--limit", "1000"]).expect_code(0).expect_inert();
     }
+}
+
+/// A pipeline of one attempt.
+fn manifest(component: &str, settings: &str) -> String {
+    format!(
+        "[pipeline]\nname = \"attack\"\n[steps.it]\ncomponent = \"{component}\"\neffect = \"none\"\nretry = {{ attempts = 1 }}\n{settings}\n"
+    )
 }
 
 impl Default for Arena {

@@ -12,6 +12,11 @@ pub(super) struct Guest {
     pub(super) reconcile: Option<String>,
     /// More of the core module: data, functions, memories, tables.
     pub(super) more: String,
+    /// More of the component, where it imports or defines what the core module then imports: last
+    /// of it an instance `$outside`.
+    pub(super) outside: String,
+    /// What the core module imports from `outside`.
+    pub(super) imports: String,
     /// The pages of the memory at first.
     pub(super) pages: u32,
 }
@@ -23,6 +28,8 @@ impl Default for Guest {
             compensate: "(i32.store8 (i32.const 0) (i32.const 0)) (i32.const 0)".into(),
             reconcile: None,
             more: String::new(),
+            outside: String::new(),
+            imports: String::new(),
             pages: 2,
         }
     }
@@ -62,7 +69,9 @@ impl Guest {
     }
 
     fn text(&self) -> String {
-        let Self { execute, compensate, reconcile, more, pages } = self;
+        let Self { execute, compensate, reconcile, more, outside, imports, pages } = self;
+        let with_outside =
+            if outside.is_empty() { "" } else { "(with \"outside\" (instance $outside))" };
         let asked = reconcile.as_deref().unwrap_or("unreachable");
         let reconcile = if reconcile.is_some() { RECONCILE } else { "" };
         format!(
@@ -78,6 +87,7 @@ impl Guest {
         (local.get $at)))
 (core instance $memory (instantiate $memory_module))
 {LOWERED}
+{outside}
 (core module $module
     (import "memory" "memory" (memory 0))
     (import "host" "log" (func $log (param i32 i32 i32)))
@@ -87,6 +97,7 @@ impl Guest {
     (import "host" "remember" (func $remember (param i32 i32 i32 i32 i32)))
     (import "host" "environment" (func $environment (param i32)))
     (import "host" "folders" (func $folders (param i32)))
+    {imports}
     (func $ok (param $at i32) (param $len i32) (result i32)
         (i32.store8 (i32.const 0) (i32.const 0))
         (i32.store (i32.const 8) (local.get $at))
@@ -110,7 +121,8 @@ impl Guest {
         (result i32)
         {asked}))
 (core instance $main (instantiate $module
-    (with "memory" (instance $memory)) (with "host" (instance $host))))
+    (with "memory" (instance $memory)) (with "host" (instance $host))
+    {with_outside}))
 {STEP}
 {reconcile})"#
         )

@@ -134,6 +134,7 @@ fn big_upload(input: &Input) -> Done {
     let set = request.set_method(&Method::Post);
     let set = set.and_then(|()| request.set_scheme(Some(&Scheme::Http)));
     let set = set.and_then(|()| request.set_authority(Some(authority)));
+    let set = set.and_then(|()| request.set_path_with_query(Some("/")));
     set.map_err(|()| Failure::permanent("bad-request", "it cannot even be said"))?;
     let Ok(body) = request.body() else { return Ok("{}".to_owned()) };
     let answer = handle(request, None);
@@ -162,6 +163,7 @@ fn many_headers(input: &Input) -> Done {
     let authority = input.url.trim_start_matches("http://");
     let _ = request.set_scheme(Some(&Scheme::Http));
     let _ = request.set_authority(Some(authority));
+    let _ = request.set_path_with_query(Some("/"));
     let sent = handle(request, None).map(|answer| {
         answer.subscribe().block();
         matches!(answer.get(), Some(Ok(Ok(_))))
@@ -186,6 +188,7 @@ fn many_connections(input: &Input) -> Done {
         let request = OutgoingRequest::new(Fields::new());
         let _ = request.set_scheme(Some(&Scheme::Http));
         let _ = request.set_authority(Some(authority));
+        let _ = request.set_path_with_query(Some("/"));
         held.extend(handle(request, None).ok());
     }
     let mut answers: Vec<IncomingResponse> = Vec::new();

@@ -2,8 +2,13 @@
 //! has the table of all.
 //! Never one attack in a host of its own where several fit: what one leaves behind, the next one finds.
 
+mod files;
+mod loading;
+mod manifests;
 mod memory;
+mod network;
 mod output;
+mod socket;
 mod time;
 mod words;
 
