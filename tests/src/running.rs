@@ -203,11 +203,23 @@ impl Running {
     /// # Panics
     /// Where it has ended.
     pub fn peak_memory_bytes(&self) -> u64 {
+        self.memory("VmHWM:")
+    }
+
+    /// The memory that it holds now, in bytes.
+    ///
+    /// # Panics
+    /// Where it has ended.
+    pub fn memory_bytes(&self) -> u64 {
+        self.memory("VmRSS:")
+    }
+
+    fn memory(&self, which: &str) -> u64 {
         let file = PathBuf::from(format!("/proc/{}/status", self.child.id()));
         let status = std::fs::read_to_string(file).expect("it should be under way");
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let line = status.lines().find_map(|line| line.strip_prefix(which));
         let kib = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok());
-        kib.expect("a process should have a peak") * 1024
+        kib.expect("a process should have memory") * 1024
     }
 
     /// Waits for its end.

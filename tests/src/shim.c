@@ -1,5 +1,5 @@
 /* Counts writes and syncs of the journal; kills the process, or has the disk be full, after the
- * n-th. Owns what shim.rs offers; never changes what is written. */
+ * n-th. Sets the clock. Owns what shim.rs offers; never changes what is written. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <signal.h>
@@ -9,10 +9,11 @@
 #include <sys/types.h>
 #include <sys/uio.h>
 #include <stdio.h>
+#include <time.h>
 #include <unistd.h>
 
 static long kill_after_sync, kill_after_write, full_after_write;
-static long syncs, writes;
+static long syncs, writes, clock_ahead;
 
 static long setting(const char *name) {
     const char *text = getenv(name);
@@ -23,6 +24,7 @@ __attribute__((constructor)) static void begin(void) {
     kill_after_sync = setting("SHIM_KILL_AFTER_SYNC");
     kill_after_write = setting("SHIM_KILL_AFTER_WRITE");
     full_after_write = setting("SHIM_FULL_AFTER_WRITE");
+    clock_ahead = setting("SHIM_CLOCK_AHEAD");
 }
 
 /* Whether the file's path has this in it. */
@@ -53,6 +55,12 @@ static int has_space(int fd) {
 static void written(int fd) {
     if (kill_after_write && is_in(fd, "/journal.redb")
         && __atomic_add_fetch(&writes, 1, __ATOMIC_SEQ_CST) == kill_after_write) die();
+}
+
+int clock_gettime(clockid_t clock, struct timespec *now) {
+    int result = (int)syscall(SYS_clock_gettime, clock, now);
+    if (result == 0 && clock == CLOCK_REALTIME) now->tv_sec += clock_ahead;
+    return result;
 }
 
 int fsync(int fd) {

@@ -1,5 +1,6 @@
 //! A library in front of the system's: it counts the binary's writes to its journal, and has the
-//! process die, or the disk be full, after the n-th. So a crash comes exactly after a commit.
+//! process die, or the disk be full, after the n-th. So a crash comes exactly after a commit. It also
+//! sets the process's clock.
 //! Never changes what is written.
 //!
 //! It is compiled by `cc`, which is there wherever Rust can link.
@@ -24,6 +25,8 @@ pub enum Moment {
     KilledAfterWrite(u64),
     /// Whatever is written to the data directory after so many writes finds no space.
     FullAfterWrite(u64),
+    /// The clock is ahead by so many seconds, from the beginning.
+    ClockAhead(i64),
 }
 
 impl Moment {
@@ -31,6 +34,7 @@ impl Moment {
         match self {
             Self::KilledAfterSync(count) => [("SHIM_KILL_AFTER_SYNC", count.to_string())],
             Self::KilledAfterWrite(count) => [("SHIM_KILL_AFTER_WRITE", count.to_string())],
+            Self::ClockAhead(seconds) => [("SHIM_CLOCK_AHEAD", seconds.to_string())],
             Self::FullAfterWrite(count) => [("SHIM_FULL_AFTER_WRITE", count.to_string())],
         }
     }

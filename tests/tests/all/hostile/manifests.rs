@@ -112,7 +112,7 @@ fn a_map_is_no_wider_than_it_may_be() {
 
 #[test]
 fn schemas_are_bounded_like_all_else() {
-    let mut arena = Arena::new();
+    let arena = Arena::new();
     let manifest = "[pipeline]\nname = \"it\"\ninput_schema = \"schema.json\"\n[steps.it]\ncomponent = \"steps/echo\"\neffect = \"none\"\n";
     arena.home.write("manifest.toml", manifest);
     let slow = format!("\"{}!\"", "a".repeat(100_000));

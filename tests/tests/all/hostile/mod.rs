@@ -2,6 +2,7 @@
 //! has the table of all.
 //! Never one attack in a host of its own where several fit: what one leaves behind, the next one finds.
 
+mod clock;
 mod files;
 mod loading;
 mod manifests;

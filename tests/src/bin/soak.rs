@@ -1,0 +1,270 @@
+//! All attacks at once beside 64 honest runs, for as many minutes as its argument says (default 10):
+//! `cargo run -p piton-tests --bin soak -- 10`. The steps must be built: `cargo xtask guests`.
+//! Prints a table for `host/docs/security.md`, and fails where an honest run did not complete, memory
+//! grew, the journal does not verify, or something of an attack was printed as it came.
+
+use piton_tests::{Chain, GRANT, Home, Manner, Running, Server};
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// Attacks that need nothing but a call.
+const ATTACKS: [&str; 43] = [
+    "loop",
+    "sleep",
+    "fill",
+    "clock-reads",
+    "host-calls",
+    "trap",
+    "panic",
+    "exit",
+    "fail-unknown",
+    "grow",
+    "deep",
+    "pollables",
+    "fields",
+    "big-output",
+    "big-failure",
+    "long-message",
+    "bad-json",
+    "bad-utf8",
+    "nan",
+    "huge-number",
+    "lone-surrogate",
+    "two-values",
+    "deep-json",
+    "many-values",
+    "name-twice",
+    "retry-never",
+    "control-codes",
+    "stdout-flood",
+    "stderr-flood",
+    "log-flood",
+    "progress-flood",
+    "memo-flood",
+    "memo-big",
+    "memo-big-keys",
+    "usage-overflow",
+    "usage-bad-unit",
+    "usage-many-units",
+    "env",
+    "write-outside",
+    "open-files",
+    "bad-names",
+    "fill-disk",
+    "inside-addresses",
+];
+
+/// Attacks by way of a service.
+const REQUESTS: [&str; 7] = [
+    "odd-requests",
+    "follow-redirect",
+    "read-slowly",
+    "big-upload",
+    "many-headers",
+    "many-connections",
+    "post-and-trap",
+];
+
+/// Honest runs at once.
+const HONEST: usize = 64;
+/// Attacks at once, where all are.
+const AT_ONCE: &str = "8";
+/// How much more the last quarter may hold than the first, in MiB: what the allocator keeps.
+const GROWTH_MIB: u64 = 64;
+
+fn main() -> ExitCode {
+    let minutes = std::env::args().nth(1).and_then(|text| text.parse::<f64>().ok());
+    let whole = Duration::from_secs_f64(minutes.unwrap_or(10.0) * 60.0);
+    let mut soak = Soak::start();
+    let calm = soak.phase("calm", whole / 10, None);
+    let beside_one = soak.phase("beside one attacker", whole / 10, Some("1"));
+    let beside_all = soak.phase("beside all at once", whole - whole / 5, Some(AT_ONCE));
+    soak.tell(&[calm, beside_one, beside_all])
+}
+
+/// A host, and what came of all that it was made to carry.
+struct Soak {
+    home: Home,
+    host: Running,
+    _servers: Vec<Server>,
+    ends: BTreeMap<String, (u64, BTreeSet<String>)>,
+    faults: Vec<String>,
+}
+
+/// What was seen in a phase.
+struct Phase {
+    name: &'static str,
+    took: Duration,
+    honest: u64,
+    attacks: u64,
+    /// The most memory in each quarter, in MiB.
+    quarters: [u64; 4],
+}
+
+impl Phase {
+    fn pace(&self) -> f64 {
+        self.honest as f64 / self.took.as_secs_f64()
+    }
+}
+
+impl Soak {
+    fn start() -> Self {
+        let home = Home::new();
+        home.write("stay.toml", "[pipeline]\nname = \"stay\"\n[steps.it]\nwait = \"10d\"\n");
+        home.write("honest.toml", Chain::new(4, 20).manifest());
+        home.write("honest.ndjson", "{}\n".repeat(HONEST));
+        let redirect =
+            "HTTP/1.1 302 Found\r\nlocation: http://169.254.169.254/\r\ncontent-length: 0\r\n\r\n";
+        let servers: Vec<Server> =
+            [Manner::Drips, Manner::Pours, Manner::Says(redirect.into()), Manner::Echoes]
+                .into_iter()
+                .map(Server::start)
+                .collect();
+        home.write("attacks.ndjson", attacks(&servers));
+        home.write("attack.toml", manifest(&servers));
+        let mut host = home.start(&["run", "--json", "stay.toml"]);
+        host.run_id();
+        host.wait_until("others can ask it", |_| home.data().join("socket").exists());
+        Self { home, host, _servers: servers, ends: BTreeMap::new(), faults: Vec::new() }
+    }
+
+    /// Has honest runs carried for a time, beside so many attacks at once.
+    fn phase(&mut self, name: &'static str, time: Duration, attackers: Option<&str>) -> Phase {
+        eprintln!("{name}, for {} s", time.as_secs());
+        let began = Instant::now();
+        let is_over = AtomicBool::new(false);
+        let (home, host, is_over) = (&self.home, &self.host, &is_over);
+        let (honest, attacks, quarters) = thread::scope(|scope| {
+            let attacks = scope.spawn(move || {
+                attackers.map_or_else(Vec::new, |at_once| {
+                    rounds(home, is_over, "attacks.ndjson", at_once, "attack.toml")
+                })
+            });
+            let memory = scope.spawn(move || watch(host, began, time, is_over));
+            let honest =
+                scope.spawn(move || rounds(home, is_over, "honest.ndjson", "64", "honest.toml"));
+            thread::sleep(time);
+            is_over.store(true, Ordering::SeqCst);
+            (honest.join(), attacks.join(), memory.join())
+        });
+        let told = "a thread of this program should not panic";
+        let (honest, attacks) = (honest.expect(told), attacks.expect(told));
+        self.judge(&honest, &attacks);
+        let took = began.elapsed();
+        let (honest, attacks) = (honest.len() as u64, attacks.len() as u64);
+        Phase { name, took, honest, attacks, quarters: quarters.expect(told) }
+    }
+
+    fn judge(&mut self, honest: &[Value], attacks: &[Value]) {
+        for run in honest {
+            if run["status"] != "completed" || run["output"] != json!({ "n": 4 }) {
+                self.faults.push(format!("an honest run did not complete: {run}"));
+            }
+        }
+        for run in attacks {
+            let how = run["input"]["how"].as_str().unwrap_or_default().to_owned();
+            let end = run["failure"]["end"].as_str().or(run["status"].as_str());
+            let (count, ends) = self.ends.entry(how).or_default();
+            *count += 1;
+            ends.insert(end.unwrap_or("nothing").to_owned());
+        }
+        if self.host.has_ended() {
+            self.faults.push(format!("the host has ended: {}", self.host.stderr()));
+        }
+    }
+
+    /// Tells what was seen, and looks at what is left.
+    fn tell(mut self, phases: &[Phase]) -> ExitCode {
+        println!("| attack | times | ended as |\n| --- | --- | --- |");
+        for (how, (count, ends)) in &self.ends {
+            let ends: Vec<&str> = ends.iter().map(String::as_str).collect();
+            println!("| `{how}` | {count} | {} |", ends.join(", "));
+        }
+        let calm = phases.first().map_or(1.0, Phase::pace);
+        println!(
+            "\n| phase | honest runs | a second | of calm | attacks | most memory, by quarter |\n| --- | --- | --- | --- | --- | --- |"
+        );
+        for phase in phases {
+            let Phase { name, honest, attacks, quarters, .. } = phase;
+            let (pace, quarters) = (phase.pace(), quarters.map(|mib| mib.to_string()).join(", "));
+            println!(
+                "| {name} | {honest} | {pace:.1} | {:.0} % | {attacks} | {quarters} MiB |",
+                100.0 * pace / calm
+            );
+        }
+        if let Some(Phase { quarters: [first, .., last], .. }) = phases.last() {
+            if last > first + GROWTH_MIB {
+                self.faults.push(format!("memory grew from {first} to {last} MiB"));
+            }
+        }
+        if self.ends.len() != ATTACKS.len() + REQUESTS.len() {
+            self.faults.push(format!("only {} of the attacks were tried", self.ends.len()));
+        }
+        let journal = self.home.data().join("journal.redb");
+        let size = journal.metadata().map_or(0, |known| known.len()) >> 20;
+        self.host.kill().expect_inert();
+        let verified = self.home.run(&["verify"]);
+        println!("\nThe journal has {size} MiB. verify: {}", verified.stdout.trim());
+        if verified.code != Some(0) {
+            self.faults.push(verified.to_string());
+        }
+        self.faults.iter().take(20).for_each(|fault| eprintln!("error: {fault}"));
+        if self.faults.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    }
+}
+
+/// An input for each attack, a line each.
+fn attacks(servers: &[Server]) -> String {
+    let mut lines: Vec<Value> = ATTACKS.iter().map(|how| json!({ "how": how })).collect();
+    for (at, how) in REQUESTS.iter().enumerate() {
+        let server = match *how {
+            "read-slowly" => &servers[0],
+            "many-connections" => &servers[1],
+            "follow-redirect" => &servers[2],
+            _ => &servers[3],
+        };
+        lines.insert(at * 6, json!({ "how": how, "url": server.url() }));
+    }
+    lines.iter().map(|line| format!("{line}\n")).collect()
+}
+
+fn manifest(servers: &[Server]) -> String {
+    let hosts: Vec<String> = servers.iter().map(|server| format!("\"{}\"", server.url())).collect();
+    format!(
+        "[pipeline]\nname = \"attack\"\n[steps.it]\ncomponent = \"steps/hostile\"\neffect = \"none\"\ntimeout = \"500ms\"\nretry = {{ attempts = 1 }}\n{GRANT}\ngrants.http = [{}]\n",
+        hosts.join(", ")
+    )
+}
+
+/// Has these runs carried again and again until it is over, and returns their summaries.
+fn rounds(
+    home: &Home,
+    is_over: &AtomicBool,
+    inputs: &str,
+    at_once: &str,
+    manifest: &str,
+) -> Vec<Value> {
+    let mut summaries = Vec::new();
+    while !is_over.load(Ordering::SeqCst) {
+        let round = home.run(&["run", "--json", "--each", inputs, "--parallel", at_once, manifest]);
+        round.expect_inert();
+        summaries.extend(round.json_lines());
+    }
+    summaries
+}
+
+/// The most memory that the host held in each quarter of a time.
+fn watch(host: &Running, began: Instant, time: Duration, is_over: &AtomicBool) -> [u64; 4] {
+    let mut quarters = [0; 4];
+    while !is_over.load(Ordering::SeqCst) {
+        let quarter = (began.elapsed().as_secs_f64() / time.as_secs_f64() * 4.0) as usize;
+        let most = &mut quarters[quarter.min(3)];
+        *most = u64::max(*most, host.memory_bytes() >> 20);
+        thread::sleep(Duration::from_millis(50));
+    }
+    quarters
+}
