@@ -4,7 +4,7 @@
 use super::engine;
 use super::load_error::LoadError;
 use super::settings::{CompileLimits, Compiler};
-use rustix::process::{Resource, Rlimit, Signal, set_parent_process_death_signal, setrlimit};
+use rustix::process::{Resource, Rlimit, Signal, nice, set_parent_process_death_signal, setrlimit};
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io::{Read, Write};
@@ -24,6 +24,8 @@ const CHILDREN_MAX: u32 = 2;
 const REFUSED: i32 = 1;
 /// What the child exits with where it was called wrongly.
 const MISUSED: i32 = 2;
+/// How far a child stands behind the host and its runs: it may want all processors for minutes.
+const NICENESS: i32 = 10;
 /// What is kept of a child's words.
 const WORDS_BYTES_MAX: u64 = 4 << 10;
 
@@ -177,6 +179,7 @@ fn confine(cpu_seconds: u64, memory_bytes: u64) -> rustix::io::Result<()> {
     setrlimit(Resource::Cpu, cpu)?;
     setrlimit(Resource::As, exactly(memory_bytes))?;
     setrlimit(Resource::Core, exactly(0))?;
+    nice(NICENESS)?;
     set_parent_process_death_signal(Some(Signal::KILL))
 }
 
