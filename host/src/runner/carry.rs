@@ -5,6 +5,7 @@
 use super::attempt::{self, AttemptCall, RunningAttempt};
 use super::document::Summary;
 use super::evaluator::Evaluator;
+use super::holding::Holding;
 use super::loaded::Loaded;
 use super::shared::{HostFailure, Shared};
 use super::update::Update;
@@ -88,6 +89,7 @@ pub(crate) struct Carrier {
     loaded: Arc<Loaded>,
     evaluator: Evaluator,
     run: Run,
+    holding: Holding,
     tail: Tail,
     calls: BTreeMap<InstanceId, RunningAttempt>,
     log_cursors: BTreeMap<String, u64>,
@@ -114,6 +116,7 @@ impl Carrier {
             shared,
             loaded,
             evaluator,
+            holding: Holding::of(&run),
             run,
             tail,
             calls: BTreeMap::new(),
@@ -327,12 +330,17 @@ impl Carrier {
                 }
                 self.log_cursors.insert(self.run.name_of(instance), log_cursor);
                 let Ended { end, usage, .. } = *ended;
+                let end = self.holding.admit(end);
                 let input =
                     Input::AttemptEnded { instance, phase, attempt, end, usage, log_cursor };
                 // A refused end is of an attempt that was dropped meanwhile.
                 self.decide(input, now).unwrap_or_default()
             }
             Wake::Remember { instance, phase, attempt, key, value, usage, reply } => {
+                if let Err(why) = self.holding.remember(&key, &value) {
+                    replies.remembered.push((reply, Err(why)));
+                    return Vec::new();
+                }
                 let noted = key.clone();
                 let input = Input::Remember { instance, phase, attempt, key, value, usage };
                 let events = self.decide(input, now).unwrap_or_default();

@@ -12,6 +12,7 @@ mod cost;
 mod document;
 mod evaluator;
 mod explain;
+mod holding;
 mod loaded;
 mod lock_file;
 mod look;

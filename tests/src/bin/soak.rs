@@ -197,7 +197,7 @@ impl Soak {
             );
         }
         if let Some(Phase { quarters: [first, .., last], .. }) = phases.last() {
-            if last > first + GROWTH_MIB {
+            if *last > first + GROWTH_MIB {
                 self.faults.push(format!("memory grew from {first} to {last} MiB"));
             }
         }

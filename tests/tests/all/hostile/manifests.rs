@@ -110,6 +110,16 @@ fn a_map_is_no_wider_than_it_may_be() {
     arena.end(200);
 }
 
+/// What each call may return is little, and what ten thousand calls may is not.
+#[test]
+fn what_a_run_holds_is_bounded() {
+    let mut arena = Arena::new();
+    let steps = "[steps.it]\ncomponent = \"steps/counter\"\nmap = \"${input}\"\ninput = { pad = 4_000_000 }\ngrants.dirs = [{ host = \"out\", guest = \"/data\", write = true }]\n";
+    let items = format!("[{}0]", "0,".repeat(99));
+    check_fails(&mut arena, &format!("{HEAD}{steps}"), &items, "may leave 128 MiB with it");
+    arena.end(300);
+}
+
 #[test]
 fn schemas_are_bounded_like_all_else() {
     let arena = Arena::new();
