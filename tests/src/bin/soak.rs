@@ -73,6 +73,8 @@ const REQUESTS: [&str; 7] = [
 const HONEST: usize = 64;
 /// Attacks at once, where all are.
 const AT_ONCE: &str = "8";
+/// How often calm and one attacker take turns.
+const TURNS: u32 = 6;
 /// How much more the last quarter may hold than the first, in MiB: what the allocator keeps.
 const GROWTH_MIB: u64 = 64;
 
@@ -80,8 +82,12 @@ fn main() -> ExitCode {
     let minutes = std::env::args().nth(1).and_then(|text| text.parse::<f64>().ok());
     let whole = Duration::from_secs_f64(minutes.unwrap_or(10.0) * 60.0);
     let mut soak = Soak::start();
-    let calm = soak.phase("calm", whole / 10, None);
-    let beside_one = soak.phase("beside one attacker", whole / 10, Some("1"));
+    let (mut calm, mut beside_one) = (Phase::new("calm"), Phase::new("beside one attacker"));
+    // In turns, so that what else the machine does falls on both.
+    for _ in 0..TURNS {
+        calm.add(soak.phase("calm", whole / 10 / TURNS, None));
+        beside_one.add(soak.phase("beside one attacker", whole / 10 / TURNS, Some("1")));
+    }
     let beside_all = soak.phase("beside all at once", whole - whole / 5, Some(AT_ONCE));
     soak.tell(&[calm, beside_one, beside_all])
 }
@@ -106,6 +112,19 @@ struct Phase {
 }
 
 impl Phase {
+    fn new(name: &'static str) -> Self {
+        Self { name, took: Duration::ZERO, honest: 0, attacks: 0, quarters: [0; 4] }
+    }
+
+    fn add(&mut self, more: Self) {
+        self.took += more.took;
+        self.honest += more.honest;
+        self.attacks += more.attacks;
+        for (most, more) in self.quarters.iter_mut().zip(more.quarters) {
+            *most = u64::max(*most, more);
+        }
+    }
+
     fn pace(&self) -> f64 {
         self.honest as f64 / self.took.as_secs_f64()
     }
@@ -145,16 +164,18 @@ impl Soak {
                 })
             });
             let memory = scope.spawn(move || watch(host, began, time, is_over));
-            let honest =
-                scope.spawn(move || rounds(home, is_over, "honest.ndjson", "64", "honest.toml"));
+            // Attacks may outlast it.
+            let honest = scope.spawn(move || {
+                let done = rounds(home, is_over, "honest.ndjson", "64", "honest.toml");
+                (done, began.elapsed())
+            });
             thread::sleep(time);
             is_over.store(true, Ordering::SeqCst);
             (honest.join(), attacks.join(), memory.join())
         });
         let told = "a thread of this program should not panic";
-        let (honest, attacks) = (honest.expect(told), attacks.expect(told));
+        let ((honest, took), attacks) = (honest.expect(told), attacks.expect(told));
         self.judge(&honest, &attacks);
-        let took = began.elapsed();
         let (honest, attacks) = (honest.len() as u64, attacks.len() as u64);
         Phase { name, took, honest, attacks, quarters: quarters.expect(told) }
     }
@@ -196,10 +217,10 @@ impl Soak {
                 100.0 * pace / calm
             );
         }
-        if let Some(Phase { quarters: [first, .., last], .. }) = phases.last() {
-            if *last > first + GROWTH_MIB {
-                self.faults.push(format!("memory grew from {first} to {last} MiB"));
-            }
+        if let Some(Phase { quarters: [first, .., last], .. }) = phases.last()
+            && *last > first + GROWTH_MIB
+        {
+            self.faults.push(format!("memory grew from {first} to {last} MiB"));
         }
         if self.ends.len() != ATTACKS.len() + REQUESTS.len() {
             self.faults.push(format!("only {} of the attacks were tried", self.ends.len()));
@@ -208,7 +229,7 @@ impl Soak {
         let size = journal.metadata().map_or(0, |known| known.len()) >> 20;
         self.host.kill().expect_inert();
         let verified = self.home.run(&["verify"]);
-        println!("\nThe journal has {size} MiB. verify: {}", verified.stdout.trim());
+        println!("\nThe journal has {size} MiB. verify: {}", verified.stderr.trim());
         if verified.code != Some(0) {
             self.faults.push(verified.to_string());
         }
