@@ -4,7 +4,9 @@
 use super::complain::Complaint;
 use super::context::{Context, print, print_json};
 use super::exit;
-use piton::runner::{Checking, LoadFailed, component_file, read_component, read_manifest, start_refused};
+use piton::runner::{
+    Checking, LoadFailed, component_file, read_component, read_manifest, start_refused,
+};
 use piton::sandbox::{Fit, Inspection, digest_of, inert};
 use piton_core::Digest;
 use std::path::{Path, PathBuf};
