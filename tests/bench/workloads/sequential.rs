@@ -1,0 +1,64 @@
+//! W1: runs one after another, which wait for the disk alone.
+//! Never has two runs under way.
+
+use super::{Runs, Workload, chain, lines, loop_step_seconds, value};
+use crate::floor::{Commit, append_seconds, commit_seconds};
+use crate::process::Trouble;
+use crate::report::{Goal, Row};
+use crate::samples::Samples;
+use crate::stage::{Bench, Turns};
+
+pub(crate) const WORKLOAD: Workload = Workload {
+    name: "w1",
+    about: "40 runs of 20 steps, one after another",
+    measure: |bench| lines("the cost of a step", measure(bench)),
+};
+
+const RUNS: u32 = 40;
+const STEPS: u32 = 20;
+
+fn measure(bench: &Bench) -> Result<Vec<Row>, Trouble> {
+    let stage = bench.stage("w1")?;
+    stage.write("chain.toml", &chain(STEPS))?;
+    stage.write_lines("first.ndjson", &value(), 1)?;
+    stage.write_lines("many.ndjson", &value(), RUNS)?;
+    let runs = Runs {
+        manifest: "chain.toml",
+        first: "first.ndjson",
+        many: "many.ndjson",
+        count: RUNS,
+        parallel: 1,
+        steps: STEPS,
+    };
+    let turns = Turns { runs: RUNS, steps: STEPS, parallel: 1 };
+    let one = Commit { records: 1, quick_repair: false };
+    let mut figures = [(); 5].map(|()| Samples::default());
+    for _ in 0..bench.options.repeat {
+        stage.forget()?;
+        // Compiles the step, which later starts find.
+        stage.each(runs.manifest, runs.first, 1)?;
+        let folder = stage.path("");
+        let seconds = [
+            runs.step_seconds(&stage)?,
+            loop_step_seconds(&stage, turns)?,
+            commit_seconds(&folder, one, RUNS * STEPS)?,
+            commit_seconds(&folder, Commit { quick_repair: true, ..one }, RUNS * STEPS)?,
+            append_seconds(&folder, RUNS * STEPS)?,
+        ];
+        figures.iter_mut().zip(seconds).for_each(|(figure, second)| figure.push(second * 1e3));
+    }
+    let [ours, by_loop, commit, quick_repair, append] = figures;
+    let row = |name, beside, goal| Row {
+        what: "a step",
+        unit: "ms",
+        figure: ours.clone(),
+        beside: Some((name, beside)),
+        goal,
+    };
+    Ok(vec![
+        row("loop", by_loop, Some(Goal::TimesAtMost(1.0))),
+        row("floor: redb", commit, Some(Goal::TimesAtMost(1.3))),
+        row("floor: redb, quick repair", quick_repair, None),
+        row("floor: append, fdatasync", append, None),
+    ])
+}
