@@ -1,6 +1,7 @@
 //! Owns the project's own chores: `cargo xtask NAME`.
 //! Never part of what users run, and never outside this repository's `target` folder with what it makes.
 
+mod bench;
 mod chore;
 mod demo;
 mod gate;
@@ -29,6 +30,7 @@ usage: cargo xtask CHORE
   gate [STAGE…] checks and tests all there is, or only the stages named
   wasm-target   makes steps in Rust buildable on this machine, if they are not
   guests        builds the example steps and the steps made for tests
+  bench …       measures the binary beside the disk's floor and a loop written by hand
 ";
 
 fn main() -> ExitCode {
@@ -47,6 +49,7 @@ fn run(arguments: &[String]) -> Result<(), Problem> {
     match arguments.as_slice() {
         ["demo"] => demo::run(),
         ["gate", stages @ ..] => gate::run(stages),
+        ["bench", options @ ..] => bench::run(options),
         ["wasm-target"] => wasm_target::ensure().map(drop),
         ["guests"] => guests::build(&[guests::PLUGINS, guests::GUESTS]),
         [] | ["help" | "--help" | "-h"] => {

@@ -1,5 +1,5 @@
 //! Growth of a run: what a step of a long chain costs, and an element of a long map, beside short ones.
-//! Never counts the reading of the manifest, which it tells apart.
+//! Never hides what a long manifest costs before and after its steps: the whole is a row of its own.
 
 use super::{Runs, Workload, chain, lines, value};
 use crate::process::Trouble;
@@ -32,6 +32,9 @@ input = { n = "${item}" }
 
 /// Two lengths of the same thing.
 struct Lengths {
+    /// How many runs of each length are timed: enough for a difference that can be told.
+    short_runs: u32,
+    long_runs: u32,
     manifest: fn(u32) -> String,
     input: fn(u32) -> String,
     part: &'static str,
@@ -40,18 +43,22 @@ struct Lengths {
 }
 
 const CHAINS: Lengths = Lengths {
+    short_runs: 51,
+    long_runs: 2,
     manifest: chain,
     input: |_| value(),
     part: "a step of 10,000",
-    whole: "a run of 10,000 steps, all of it",
+    whole: "`run` of 10,000 steps, followed",
     beside: "of 100",
 };
 
 const MAPS: Lengths = Lengths {
+    short_runs: 201,
+    long_runs: 4,
     manifest: |_| MAP.to_owned(),
     input: |elements| format!("[{}]", vec!["0"; elements as usize].join(",")),
     part: "an element of 10,000",
-    whole: "a map of 10,000 elements, all of it",
+    whole: "`run` of 10,000 elements, followed",
     beside: "of 100",
 };
 
@@ -64,13 +71,14 @@ fn measure(bench: &Bench, lengths: &Lengths) -> Result<Vec<Row>, Trouble> {
         stage.write_lines(many, &(lengths.input)(steps), count)?;
         Ok::<_, Trouble>(Runs { manifest, first, many, count, parallel: 1, steps })
     };
-    let short = of(SHORT, 51, ["short.toml", "short-first.ndjson", "short.ndjson"])?;
-    let long = of(LONG, 2, ["long.toml", "long-first.ndjson", "long.ndjson"])?;
+    let short = of(SHORT, lengths.short_runs, ["short.toml", "short-first.ndjson", "short.ndjson"])?;
+    let long = of(LONG, lengths.long_runs, ["long.toml", "long-first.ndjson", "long.ndjson"])?;
     let mut figures = [(); 3].map(|()| Samples::default());
     for _ in 0..bench.options.repeat {
         stage.forget()?;
         stage.each(short.manifest, short.first, 1)?;
-        let whole = stage.each(long.manifest, long.first, 1)?.seconds;
+        let input = format!("@{}", long.first);
+        let whole = stage.piton(&["run", long.manifest, "--input", &input])?.seconds;
         let seconds = [long.step_seconds(&stage)?, short.step_seconds(&stage)?, whole];
         figures.iter_mut().zip(seconds).for_each(|(figure, second)| figure.push(second * 1e3));
     }
