@@ -6,12 +6,12 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crate::chore::{Problem, ask, repository, run as run_command, say};
-use crate::{guests, readme, tidy, wasm_target};
+use crate::{count, guests, readme, tidy, wasm_target};
 
 type Stage = (&'static str, fn() -> Result<(), Problem>);
 
 /// In the order of what is quick to tell, and what later stages need.
-const STAGES: [Stage; 8] = [
+const STAGES: [Stage; 9] = [
     ("tidy", tidy::check),
     ("format", format),
     ("guests", build_guests),
@@ -19,6 +19,7 @@ const STAGES: [Stage; 8] = [
     ("lint-steps", lint_steps),
     ("test", test),
     ("test-sdk", test_sdk),
+    ("count", count::check),
     ("docs", docs),
 ];
 

@@ -3,6 +3,7 @@
 
 mod bench;
 mod chore;
+mod count;
 mod demo;
 mod gate;
 mod guests;
@@ -31,6 +32,7 @@ usage: cargo xtask CHORE
   wasm-target   makes steps in Rust buildable on this machine, if they are not
   guests        builds the example steps and the steps made for tests
   bench …       measures the binary beside the disk's floor and a loop written by hand
+  count         writes the table of instruction counts that the gate compares with
 ";
 
 fn main() -> ExitCode {
@@ -50,6 +52,7 @@ fn run(arguments: &[String]) -> Result<(), Problem> {
         ["demo"] => demo::run(),
         ["gate", stages @ ..] => gate::run(stages),
         ["bench", options @ ..] => bench::run(options),
+        ["count"] => count::write(),
         ["wasm-target"] => wasm_target::ensure().map(drop),
         ["guests"] => guests::build(&[guests::PLUGINS, guests::GUESTS]),
         [] | ["help" | "--help" | "-h"] => {
