@@ -30,8 +30,10 @@ fn main() -> ExitCode {
     for workload in workloads::ALL {
         if named.is_empty() || named.iter().any(|name| name == workload.name) {
             eprintln!("bench: {}: {}", workload.name, workload.about);
-            let rows = (workload.measure)(&bench);
-            report.add(workload.name, rows);
+            let lines = (workload.measure)(&bench);
+            // A bench that is cut short has told something.
+            lines.iter().for_each(|line| eprintln!("bench: {}: {line}", workload.name));
+            report.add(workload.name, lines);
         }
     }
     if is_json {

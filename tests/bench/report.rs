@@ -33,6 +33,21 @@ pub(crate) enum Line {
     NotMeasured { what: &'static str, why: String },
 }
 
+impl fmt::Display for Line {
+    /// As it is told while other things are still measured.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotMeasured { what, why } => write!(f, "{what}: not measured: {why}"),
+            Self::Measured(row) => {
+                write!(f, "{}: {}", row.what, shown(row.figure.spread(), row.unit))?;
+                let Some((name, beside)) = &row.beside else { return Ok(()) };
+                let (beside, ratio) = (beside.spread(), row.ratio());
+                write!(f, "; {name} {}; {}", shown(beside, row.unit), shown(ratio, "x"))
+            }
+        }
+    }
+}
+
 /// All that was measured.
 pub(crate) struct Report {
     repeat: u32,

@@ -138,11 +138,13 @@ fn build(package: &str, profile: &str) -> Result<PathBuf, Problem> {
     // Counts are those of the profile, whatever a developer's shell makes of it.
     cargo.env_remove("CARGO_PROFILE_DEV_OPT_LEVEL");
     let said = ask(&mut cargo)?;
-    let paths = said.lines().filter_map(|line| {
+    // The binary beside it is built, too.
+    let benches = said.lines().filter(|line| line.contains(r#""kind":["bench"]"#));
+    let mut paths = benches.filter_map(|line| {
         let (_, rest) = line.split_once("\"executable\":\"")?;
         rest.split_once('"').map(|(path, _)| PathBuf::from(path))
     });
-    paths.last().ok_or_else(|| Problem::new(format!("cargo does not say where `{package}` is"), ""))
+    paths.next().ok_or_else(|| Problem::new(format!("cargo does not say where `{package}` is"), ""))
 }
 
 /// The programs, and where they may keep what they compile.

@@ -1,11 +1,11 @@
 //! Growth of a run: what a step of a long chain costs, and an element of a long map, beside short ones.
-//! Never hides what a long manifest costs before and after its steps: the whole is a row of its own.
+//! Never stops at what many runs of one process cost: a long run that is followed has rows of its own.
 
 use super::{Runs, Workload, chain, lines, value};
 use crate::process::Trouble;
 use crate::report::{Goal, Row};
 use crate::samples::Samples;
-use crate::stage::Bench;
+use crate::stage::{Bench, Stage};
 
 pub(crate) const WORKLOAD: Workload = Workload {
     name: "length",
@@ -38,7 +38,7 @@ struct Lengths {
     manifest: fn(u32) -> String,
     input: fn(u32) -> String,
     part: &'static str,
-    whole: &'static str,
+    followed: &'static str,
     beside: &'static str,
 }
 
@@ -48,7 +48,7 @@ const CHAINS: Lengths = Lengths {
     manifest: chain,
     input: |_| value(),
     part: "a step of 10,000",
-    whole: "`run` of 10,000 steps, followed",
+    followed: "… followed by `piton run`",
     beside: "of 100",
 };
 
@@ -58,7 +58,7 @@ const MAPS: Lengths = Lengths {
     manifest: |_| MAP.to_owned(),
     input: |elements| format!("[{}]", vec!["0"; elements as usize].join(",")),
     part: "an element of 10,000",
-    whole: "`run` of 10,000 elements, followed",
+    followed: "… followed by `piton run`",
     beside: "of 100",
 };
 
@@ -77,20 +77,33 @@ fn measure(bench: &Bench, lengths: &Lengths) -> Result<Vec<Row>, Trouble> {
     for _ in 0..bench.options.repeat {
         stage.forget()?;
         stage.each(short.manifest, short.first, 1)?;
-        let input = format!("@{}", long.first);
-        let whole = stage.piton(&["run", long.manifest, "--input", &input])?.seconds;
-        let seconds = [long.step_seconds(&stage)?, short.step_seconds(&stage)?, whole];
+        let seconds = [
+            long.step_seconds(&stage)?,
+            followed_step_seconds(&stage, &long, &short)?,
+            short.step_seconds(&stage)?,
+        ];
         figures.iter_mut().zip(seconds).for_each(|(figure, second)| figure.push(second * 1e3));
     }
-    let [long, short, whole] = figures;
-    Ok(vec![
-        Row {
-            what: lengths.part,
-            unit: "ms",
-            figure: long,
-            beside: Some((lengths.beside, short)),
-            goal: Some(Goal::TimesAtMost(1.3)),
-        },
-        Row { what: lengths.whole, unit: "ms", figure: whole, beside: None, goal: None },
-    ])
+    let [long, followed, short] = figures;
+    let row = |what, figure| Row {
+        what,
+        unit: "ms",
+        figure,
+        beside: Some((lengths.beside, short.clone())),
+        goal: Some(Goal::TimesAtMost(1.3)),
+    };
+    Ok(vec![row(lengths.part, long), row(lengths.followed, followed)])
+}
+
+/// Seconds of one step where a person looks on; a short run stands for the start of the process.
+fn followed_step_seconds(
+    stage: &Stage<'_>,
+    long: &Runs<'_>,
+    short: &Runs<'_>,
+) -> Result<f64, Trouble> {
+    let follow = |runs: &Runs<'_>| {
+        let input = format!("@{}", runs.first);
+        Ok::<f64, Trouble>(stage.piton(&["run", runs.manifest, "--input", &input])?.seconds)
+    };
+    Ok((follow(long)? - follow(short)?) / f64::from(long.steps - short.steps))
 }
