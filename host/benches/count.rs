@@ -12,7 +12,7 @@ mod chain;
 use chain::Chain;
 use piton::journal::stored::{Decoder, encode};
 use piton::sandbox::{
-    BoxFuture, Call, Compiler, LogLine, MemosKept, Progress, RememberError, ResolvedGrants,
+    BoxFuture, Call, Compiler, LogLine, MemosKept, Notice, Progress, RememberError, ResolvedGrants,
     Sandbox, Services, Settings, digest_of,
 };
 use piton_core::{End, Event, IdempotencyKey, Json, Limits, Phase, RunId, Usage};
@@ -59,6 +59,9 @@ fn attempts(count: u32, folder: &Path, component: &Path) -> usize {
     let mut settings = Settings::new(folder.join("code"), [7; 32], Compiler::InProcess);
     // valgrind has no room for the memory of many.
     settings.slots = 1;
+    settings.notify = Arc::new(|notice| {
+        assert!(!matches!(notice, Notice::PoolUnavailable(_)), "{notice}");
+    });
     let sandbox = Sandbox::new(settings).expect("a sandbox should start");
     let bytes = std::fs::read(component).expect("the component should be built");
     let program = sandbox.load(digest_of(&bytes), || Ok(bytes)).expect("the component should load");

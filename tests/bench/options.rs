@@ -23,7 +23,8 @@ impl Options {
     /// Reads the arguments; where they are wrong, says what is.
     pub(crate) fn parse(arguments: impl Iterator<Item = String>) -> Result<Self, String> {
         let mut binary = None;
-        let (mut workloads, mut repeat, mut runs_kept, mut is_json) = (Vec::new(), 5, 20_000, false);
+        let (mut workloads, mut repeat, mut runs_kept, mut is_json) =
+            (Vec::new(), 5, 20_000, false);
         let mut arguments = arguments;
         while let Some(argument) = arguments.next() {
             match argument.as_str() {
@@ -37,7 +38,8 @@ impl Options {
                 other => return Err(format!("there is no workload or option `{other}`")),
             }
         }
-        let binary = binary.ok_or("no binary is named; `cargo xtask bench` builds and names one")?;
+        let binary =
+            binary.ok_or("no binary is named; `cargo xtask bench` builds and names one")?;
         let binary = std::path::absolute(&binary).map_err(|error| error.to_string())?;
         Ok(Self { binary, workloads, repeat, runs_kept, is_json })
     }

@@ -108,7 +108,8 @@ impl Running {
         let file = format!("/proc/{}/smaps_rollup", self.child.id());
         let text = fs::read_to_string(&file)?;
         let line = text.lines().find_map(|line| line.strip_prefix("Pss:"));
-        let kibibytes = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<f64>().ok());
+        let kibibytes =
+            line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<f64>().ok());
         let kibibytes = kibibytes.ok_or_else(|| Trouble(format!("`{file}` has no `Pss`")))?;
         Ok(kibibytes * 1024.0 / MEBIBYTE)
     }

@@ -96,9 +96,9 @@ impl Row {
     }
 
     fn json(&self, workload: &str) -> Value {
-        let beside = self.beside.as_ref().map(|(name, samples)| {
-            json!({ "name": name, "figure": spread_json(samples.spread()) })
-        });
+        let beside = self.beside.as_ref().map(
+            |(name, samples)| json!({ "name": name, "figure": spread_json(samples.spread()) }),
+        );
         json!({
             "workload": workload,
             "what": self.what,
@@ -165,15 +165,14 @@ impl fmt::Display for Report {
             }
         }
         let (cores, load, repeat) = (cores(), load(), self.repeat);
-        write!(f, "\n{repeat} repetitions on {cores} cores; load of the last minute {load}\n\n{LEGEND}")
+        write!(
+            f,
+            "\n{repeat} repetitions on {cores} cores; load of the last minute {load}\n\n{LEGEND}"
+        )
     }
 }
 
-fn write_row(
-    f: &mut fmt::Formatter<'_>,
-    cells: &[String; 8],
-    widths: &[usize; 8],
-) -> fmt::Result {
+fn write_row(f: &mut fmt::Formatter<'_>, cells: &[String; 8], widths: &[usize; 8]) -> fmt::Result {
     let padded = cells.iter().zip(widths).map(|(cell, width)| format!(" {cell:<width$} "));
     writeln!(f, "|{}|", padded.collect::<Vec<_>>().join("|"))
 }
@@ -196,9 +195,10 @@ fn digits(number: f64) -> String {
 }
 
 fn spread_json(spread: Option<Spread>) -> Value {
-    spread.map_or(Value::Null, |Spread { median, min, max }| {
-        json!({ "median": median, "min": min, "max": max })
-    })
+    spread.map_or(
+        Value::Null,
+        |Spread { median, min, max }| json!({ "median": median, "min": min, "max": max }),
+    )
 }
 
 fn cores() -> usize {

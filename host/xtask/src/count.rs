@@ -90,8 +90,9 @@ const WRITE_IT: &str = "if that is meant, write them anew by `cargo xtask count`
 
 /// Counts, and writes the table anew.
 pub(crate) fn write() -> Result<(), Problem> {
-    let circumstances = circumstances()
-        .ok_or_else(|| Problem::new("there is no valgrind here", "run `apt-get install valgrind`"))?;
+    let circumstances = circumstances().ok_or_else(|| {
+        Problem::new("there is no valgrind here", "run `apt-get install valgrind`")
+    })?;
     let path = repository().join(TABLE);
     let table = Table { circumstances, counts: count_all()? };
     fs::write(&path, table.text()).at(&path)
@@ -217,7 +218,8 @@ impl Table {
             };
             if count.abs_diff(*before) * 100 > before * TOLERANCE_PERCENT {
                 let ratio = *count as f64 / *before as f64;
-                faults.push(format!("{name}: {count} instead of {before}, {ratio:.2} times as many"));
+                faults
+                    .push(format!("{name}: {count} instead of {before}, {ratio:.2} times as many"));
             }
         }
         faults

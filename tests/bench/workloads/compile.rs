@@ -38,9 +38,8 @@ fn measure(bench: &Bench) -> Result<Vec<Line>, Trouble> {
         later.push(seconds * 1e3);
         loading.push((seconds - stage.piton(&small)?.seconds) * 1e3);
     }
-    let row = |what, figure, goal| {
-        Line::Measured(Row { what, unit: "ms", figure, beside: None, goal })
-    };
+    let row =
+        |what, figure, goal| Line::Measured(Row { what, unit: "ms", figure, beside: None, goal });
     let mut lines = vec![
         row("the first run", Samples::from_iter([first.seconds * 1e3]), None),
         row("a later run", later, None),

@@ -71,7 +71,8 @@ fn measure(bench: &Bench, lengths: &Lengths) -> Result<Vec<Row>, Trouble> {
         stage.write_lines(many, &(lengths.input)(steps), count)?;
         Ok::<_, Trouble>(Runs { manifest, first, many, count, parallel: 1, steps })
     };
-    let short = of(SHORT, lengths.short_runs, ["short.toml", "short-first.ndjson", "short.ndjson"])?;
+    let short =
+        of(SHORT, lengths.short_runs, ["short.toml", "short-first.ndjson", "short.ndjson"])?;
     let long = of(LONG, lengths.long_runs, ["long.toml", "long-first.ndjson", "long.ndjson"])?;
     let mut figures = [(); 3].map(|()| Samples::default());
     for _ in 0..bench.options.repeat {
