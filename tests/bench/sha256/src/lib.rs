@@ -24,7 +24,7 @@ const MEBIBYTE: usize = 1 << 20;
 
 /// The digest of so many MiB of a pattern, in hexadecimal.
 pub fn of_mebibytes(count: u32) -> String {
-    let pattern: Vec<u8> = (0..MEBIBYTE).map(|place| (place * 31 >> 3) as u8).collect();
+    let pattern: Vec<u8> = (0..MEBIBYTE).map(|place| ((place * 31) >> 3) as u8).collect();
     let mut state = START;
     for _ in 0..count {
         take_in(&mut state, &pattern);
