@@ -59,7 +59,7 @@ impl Running {
         command.args(words).current_dir(folder).env_clear().env("HOME", folder);
         command.env("PATH", "/usr/local/bin:/usr/bin:/bin").stdin(Stdio::null());
         command.stdout(File::create(&stdout)?).stderr(File::create(&stderr)?);
-        let shown = format!("{} {}", program.display(), words.join(" "));
+        let shown = shown(program, words);
         let began = Instant::now();
         let child = command.spawn();
         let child = child.map_err(|error| Trouble(format!("cannot start `{shown}`: {error}")))?;
@@ -150,6 +150,20 @@ impl Drop for Running {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// A command as it is told: its program's name, and no more of an argument than tells which it is.
+fn shown(program: &Path, words: &[&str]) -> String {
+    const CHARACTERS_MAX: usize = 40;
+    let mut shown = program.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    for word in words {
+        shown.push(' ');
+        shown.extend(word.chars().take(CHARACTERS_MAX));
+        if word.chars().count() > CHARACTERS_MAX {
+            shown.push('…');
+        }
+    }
+    shown
 }
 
 /// What a guest printed may be anything.
