@@ -60,16 +60,15 @@ fn compress(state: &mut [u32; 8], block: &[u8]) {
         let (before, after) = (words[place - 15], words[place - 2]);
         let low = before.rotate_right(7) ^ before.rotate_right(18) ^ (before >> 3);
         let high = after.rotate_right(17) ^ after.rotate_right(19) ^ (after >> 10);
-        words[place] = words[place - 16]
-            .wrapping_add(low)
-            .wrapping_add(words[place - 7])
-            .wrapping_add(high);
+        words[place] =
+            words[place - 16].wrapping_add(low).wrapping_add(words[place - 7]).wrapping_add(high);
     }
     let [mut a, mut b, mut c, mut d, mut e, mut f, mut g, mut h] = *state;
     for (round, word) in ROUND.iter().zip(words) {
         let sum = e.rotate_right(6) ^ e.rotate_right(11) ^ e.rotate_right(25);
         let choice = (e & f) ^ (!e & g);
-        let first = h.wrapping_add(sum).wrapping_add(choice).wrapping_add(*round).wrapping_add(word);
+        let first =
+            h.wrapping_add(sum).wrapping_add(choice).wrapping_add(*round).wrapping_add(word);
         let sum = a.rotate_right(2) ^ a.rotate_right(13) ^ a.rotate_right(22);
         let majority = (a & b) ^ (a & c) ^ (b & c);
         (h, g, f, e) = (g, f, e, d.wrapping_add(first));
