@@ -2,10 +2,10 @@
 //! Never stops at what many runs of one process cost: a long run that is followed has rows of its own.
 
 use super::{Runs, Workload, chain, lines, value};
-use crate::process::Trouble;
+use crate::process::{Ended, Trouble};
 use crate::report::{Goal, Row};
 use crate::samples::Samples;
-use crate::stage::{Bench, Stage};
+use crate::stage::Bench;
 
 pub(crate) const WORKLOAD: Workload = Workload {
     name: "length",
@@ -32,56 +32,46 @@ input = { n = "${item}" }
 
 /// Two lengths of the same thing.
 struct Lengths {
-    /// How many runs of each length are timed: enough for a difference that can be told.
-    short_runs: u32,
-    long_runs: u32,
     manifest: fn(u32) -> String,
     input: fn(u32) -> String,
     part: &'static str,
-    followed: &'static str,
-    beside: &'static str,
 }
 
-const CHAINS: Lengths = Lengths {
-    short_runs: 51,
-    long_runs: 2,
-    manifest: chain,
-    input: |_| value(),
-    part: "a step of 10,000",
-    followed: "… followed by `piton run`",
-    beside: "of 100",
-};
+const CHAINS: Lengths = Lengths { manifest: chain, input: |_| value(), part: "a step of 10,000" };
 
 const MAPS: Lengths = Lengths {
-    short_runs: 201,
-    long_runs: 4,
     manifest: |_| MAP.to_owned(),
     input: |elements| format!("[{}]", vec!["0"; elements as usize].join(",")),
     part: "an element of 10,000",
-    followed: "… followed by `piton run`",
-    beside: "of 100",
+};
+
+/// As many parts as the long run has.
+const SHORTS: Runs<'_> = Runs {
+    manifest: "short.toml",
+    first: "short-first.ndjson",
+    many: "short.ndjson",
+    count: LONG / SHORT + 1,
+    parallel: 1,
+    steps: SHORT,
 };
 
 fn measure(bench: &Bench, lengths: &Lengths) -> Result<Vec<Row>, Trouble> {
     let stage = bench.stage("length")?;
-    let of = |steps, count, names: [&'static str; 3]| {
-        let [manifest, first, many] = names;
-        stage.write(manifest, &(lengths.manifest)(steps))?;
-        stage.write_lines(first, &(lengths.input)(steps), 1)?;
-        stage.write_lines(many, &(lengths.input)(steps), count)?;
-        Ok::<_, Trouble>(Runs { manifest, first, many, count, parallel: 1, steps })
-    };
-    let short =
-        of(SHORT, lengths.short_runs, ["short.toml", "short-first.ndjson", "short.ndjson"])?;
-    let long = of(LONG, lengths.long_runs, ["long.toml", "long-first.ndjson", "long.ndjson"])?;
+    stage.write(SHORTS.manifest, &(lengths.manifest)(SHORT))?;
+    stage.write_lines(SHORTS.first, &(lengths.input)(SHORT), 1)?;
+    stage.write_lines(SHORTS.many, &(lengths.input)(SHORT), SHORTS.count)?;
+    stage.write("long.toml", &(lengths.manifest)(LONG))?;
+    stage.write_lines("long.ndjson", &(lengths.input)(LONG), 1)?;
     let mut figures = [(); 3].map(|()| Samples::default());
     for _ in 0..bench.options.repeat {
         stage.forget()?;
-        stage.each(short.manifest, short.first, 1)?;
+        stage.each(SHORTS.manifest, SHORTS.first, 1)?;
         let seconds = [
-            long.step_seconds(&stage)?,
-            followed_step_seconds(&stage, &long, &short)?,
-            short.step_seconds(&stage)?,
+            longer(|manifest, file| stage.each(manifest, file, 1))?,
+            longer(|manifest, file| {
+                stage.piton(&["run", manifest, "--input", &format!("@{file}")])
+            })?,
+            SHORTS.step_seconds(&stage)?,
         ];
         figures.iter_mut().zip(seconds).for_each(|(figure, second)| figure.push(second * 1e3));
     }
@@ -90,21 +80,16 @@ fn measure(bench: &Bench, lengths: &Lengths) -> Result<Vec<Row>, Trouble> {
         what,
         unit: "ms",
         figure,
-        beside: Some((lengths.beside, short.clone())),
+        beside: Some(("of 100", short.clone())),
         goal: Some(Goal::TimesAtMost(1.3)),
     };
-    Ok(vec![row(lengths.part, long), row(lengths.followed, followed)])
+    Ok(vec![row(lengths.part, long), row("… followed by `piton run`", followed)])
 }
 
-/// Seconds of one step where a person looks on; a short run stands for the start of the process.
-fn followed_step_seconds(
-    stage: &Stage<'_>,
-    long: &Runs<'_>,
-    short: &Runs<'_>,
-) -> Result<f64, Trouble> {
-    let follow = |runs: &Runs<'_>| {
-        let input = format!("@{}", runs.first);
-        Ok::<f64, Trouble>(stage.piton(&["run", runs.manifest, "--input", &input])?.seconds)
-    };
-    Ok((follow(long)? - follow(short)?) / f64::from(long.steps - short.steps))
+/// Seconds of a part of a long run, the reading of its manifest included: what the process takes longer
+/// than one of a short run.
+fn longer(run: impl Fn(&str, &str) -> Result<Ended, Trouble>) -> Result<f64, Trouble> {
+    let short = run(SHORTS.manifest, SHORTS.first)?.seconds;
+    let long = run("long.toml", "long.ndjson")?.seconds;
+    Ok((long - short) / f64::from(LONG - SHORT))
 }
