@@ -200,7 +200,7 @@ fn inspect_compares_with_a_manifest() {
     home.run(&[&of_step[..], &["check"]].concat()).expect_code(0);
     home.run(&[&of_step[..], &["book"]].concat()).expect_code(2).expect_said("does not call this");
     home.run(&[&of_step[..], &["none"]].concat()).expect_code(2).expect_said("no step `none`");
-    home.run(&["inspect", "steps/misbehave", "--manifest", "pipeline.toml"])
+    home.run(&["inspect", "steps/hostile", "--manifest", "pipeline.toml"])
         .expect_code(2)
         .expect_said("no step of `pipeline.toml` calls this component");
 }

@@ -43,7 +43,7 @@ component = "steps/counter"
 input = {{ fail = "permanent", phase = "compensate" }}
 {GRANT}
 [steps.last]
-component = "steps/misbehave"
+component = "steps/hostile"
 after = ["first"]
 input = {{ fail = "permanent" }}
 "#

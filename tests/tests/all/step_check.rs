@@ -157,7 +157,7 @@ fn uneven_fuel_is_found() {
 #[test]
 fn an_output_that_is_no_json_is_found() {
     let home = Home::new();
-    let report = checked(&home, "misbehave", r#"{ "how": "bad-json" }"#, &[]).expect_code(3).json();
+    let report = checked(&home, "hostile", r#"{ "how": "bad-json" }"#, &[]).expect_code(3).json();
     assert_eq!(with(&report, "fail"), ["executes"]);
     assert!(evidence(&report, "executes").contains("invalid-output"), "{report:#}");
 }
@@ -213,7 +213,7 @@ fn the_server_answers_as_it_is_told() {
 fn granted_folders_and_variables_are_seen_and_the_folders_stay_as_they_are() {
     let home = Home::new();
     home.write("out/inside.txt", "inside");
-    let step = guest("misbehave").display().to_string();
+    let step = guest("hostile").display().to_string();
     let read = r#"{ "how": "read-file:/data/inside.txt" }"#;
     home.run(&["step-check", &step, "--input", read, "--dir", "out:/data"]).expect_code(0);
     let step = guest("charge_card").display().to_string();
