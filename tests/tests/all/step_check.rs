@@ -215,7 +215,10 @@ fn granted_folders_and_variables_are_seen_and_the_folders_stay_as_they_are() {
     home.write("out/inside.txt", "inside");
     let step = guest("hostile").display().to_string();
     let read = r#"{ "how": "read-file:/data/inside.txt" }"#;
-    home.run(&["step-check", &step, "--input", read, "--dir", "out:/data"]).expect_code(0);
+    // It works, and has no answer to what became of a call.
+    let arguments = ["step-check", "--json", &step, "--input", read, "--dir", "out:/data"];
+    let report = home.run(&arguments).expect_code(3).json();
+    assert!(evidence(&report, "executes").contains("succeeded"), "{report:#}");
     let step = guest("charge_card").display().to_string();
     let charge = r#"{ "card": "4242", "amount_cents": 100 }"#;
     let granted = ["--dir", "out:/data", "--env", "TZ=UTC"];
