@@ -128,6 +128,11 @@ impl Attempt {
         if let Some(stand_in) = self.gate.stand_in() {
             return self.ask(stand_in, parts, &target, body).await;
         }
+        let patience = [options.connect_timeout, options.first_byte_timeout];
+        if patience.contains(&Some(Duration::ZERO)) {
+            // Or it were a matter of luck whether an answer comes in no time.
+            return Err(Error::ConnectionTimeout);
+        }
         let what = format!("{} {target}", parts.method);
         // At the attempt's end everything here is dropped.
         let permit = self.budget.connection().await;
