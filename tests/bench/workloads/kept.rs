@@ -104,7 +104,7 @@ impl Restart {
     fn of(stage: &Stage<'_>) -> Result<Self, Trouble> {
         let began = Instant::now();
         let mut host = stage.start_piton(&["run", "pause.toml", "--input", &value()])?;
-        host.wait_for("pause")?;
+        host.wait_for("pause: waits")?;
         host.kill()?;
         let opening_seconds = stage.piton(&["show", "last"])?.seconds;
         let show_seconds = stage.piton(&["show", "last"])?.seconds;

@@ -69,7 +69,7 @@ fn measure(bench: &Bench) -> Result<Vec<Row>, Trouble> {
 
 fn idle(stage: &Stage<'_>, value: &str) -> Result<f64, Trouble> {
     let mut host = stage.start_piton(&["run", "pause.toml", "--input", value])?;
-    host.wait_for("pause")?;
+    host.wait_for("pause: waits")?;
     std::thread::sleep(SETTLING);
     let mebibytes = host.mebibytes()?;
     host.kill()?;
