@@ -239,6 +239,7 @@ pub(crate) async fn let_go(reach: Reach) -> Result<(), Complaint> {
     let Reach::Own(host, mut server) = reach else { return Ok(()) };
     host.begin_leaving();
     server.finish().await;
+    drop(server);
     Ok(host.close().await?)
 }
 

@@ -165,6 +165,8 @@ async fn each(
         }
     }
     tally.close();
+    // It has the host, and the directory is given up only by the last who does.
+    drop(lane);
     follow::close(context, reach, &mut interrupts).await?;
     match tally.complaint {
         Some(complaint) => Err(complaint),

@@ -68,6 +68,18 @@ pub(crate) enum Rest {
     Failed(HostFailure),
 }
 
+impl Rest {
+    /// What followers are told last; none of a run that nobody follows.
+    pub(crate) fn last_update(&self) -> Option<Update> {
+        match self {
+            Self::Rests(summary) => Some(Update::Rests(summary.clone())),
+            Self::Left(summary) => Some(Update::Left(summary.clone())),
+            Self::Failed(failure) => Some(Update::HostFailed(failure.clone())),
+            Self::Parks(_) => None,
+        }
+    }
+}
+
 /// How many updates a slow follower may lag behind before it misses some.
 const UPDATES_KEPT: usize = 256;
 
@@ -180,12 +192,8 @@ impl Carrier {
             Err(failure) => Rest::Failed(failure),
         };
         self.shared.carried_no_more(self.run.id(), &rest);
-        match &rest {
-            Rest::Rests(summary) => self.tell(Update::Rests(summary.clone())),
-            Rest::Left(summary) => self.tell(Update::Left(summary.clone())),
-            Rest::Failed(failure) => self.tell(Update::HostFailed(failure.clone())),
-            // Nobody follows it.
-            Rest::Parks(_) => {}
+        if let Some(update) = rest.last_update() {
+            self.tell(update);
         }
         // Whoever asks now finds it closed, and the journal up to date.
         done.send_replace(Some(rest));

@@ -58,7 +58,11 @@ use piton_core::{Input, InstanceId, Refusal, Run, RunId, RunStatus, StepIndex};
 use shared::Shared;
 use std::path::Path;
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
+
+/// How long closing the journal is waited for.
+const CLOSED_WITHIN: Duration = Duration::from_secs(2);
 
 /// A host: holds a data directory, and carries out its runs.
 #[derive(Clone)]
@@ -141,6 +145,8 @@ pub struct Following {
     run: RunId,
     updates: broadcast::Receiver<Arc<Update>>,
     carried: Carried,
+    /// Whether the last update was told.
+    is_over: bool,
 }
 
 impl Host {
@@ -214,7 +220,7 @@ impl Host {
         Ok(match self.carried_or_rests(run).await? {
             Ok(carried) => {
                 let updates = carried.updates.subscribe();
-                Ok(Following { host: self.clone(), run, updates, carried })
+                Ok(Following { host: self.clone(), run, updates, carried, is_over: false })
             }
             Err(summary) => Err(summary),
         })
@@ -387,11 +393,8 @@ impl Host {
                 Ok(Err(summary)) => return Ok(Update::Rests(summary)),
                 Err(failed) => return Err(socket::refused(failed, &run.to_string())),
             };
-            match carried.rested().await {
-                Rest::Parks(_) => {}
-                Rest::Rests(summary) => return Ok(Update::Rests(summary)),
-                Rest::Left(summary) => return Ok(Update::Left(summary)),
-                Rest::Failed(failure) => return Ok(Update::HostFailed(failure)),
+            if let Some(update) = carried.rested().await.last_update() {
+                return Ok(update);
             }
         }
     }
@@ -430,13 +433,20 @@ impl Host {
         self.shared.is_leaving()
     }
 
-    /// Leaves, and returns once all that is known is durable.
+    /// Leaves, and returns once all that is known is durable and the journal is closed, so that
+    /// whoever opens it next need not look for what was under way. A guest that sits in a blocking
+    /// call, or somebody else who has this host, may keep it open: that is not waited for.
     ///
     /// # Errors
     /// [`HostFailure`] where the last log lines could not be kept.
-    pub async fn close(&self) -> Result<(), HostFailure> {
+    pub async fn close(self) -> Result<(), HostFailure> {
         self.leave().await;
-        self.shared.flush().await
+        self.shared.flush().await?;
+        let mut open = self.shared.open.subscribe();
+        drop(self);
+        // It never changes: an error says that it has gone.
+        let _ = tokio::time::timeout(CLOSED_WITHIN, open.changed()).await;
+        Ok(())
     }
 
     /// Says that the host is to leave, and does not wait.
@@ -510,6 +520,16 @@ impl Following {
     /// The next update; none once the run is no longer carried. The last is one of
     /// [`Update::Rests`], [`Update::Left`] and [`Update::HostFailed`].
     pub async fn next(&mut self) -> Option<Arc<Update>> {
+        if self.is_over {
+            return None;
+        }
+        let update = self.next_or_last().await?;
+        self.is_over =
+            matches!(*update, Update::Rests(_) | Update::Left(_) | Update::HostFailed(_));
+        Some(update)
+    }
+
+    async fn next_or_last(&mut self) -> Option<Arc<Update>> {
         loop {
             let rest = self.carried.rest.borrow().clone();
             match rest {
@@ -526,10 +546,11 @@ impl Following {
                     Ok(Err(summary)) => return Some(Arc::new(Update::Rests(summary))),
                     Err(_) => return None,
                 },
-                Some(_) => match self.updates.try_recv() {
+                Some(rest) => match self.updates.try_recv() {
                     Ok(update) => return Some(update),
                     Err(broadcast::error::TryRecvError::Lagged(_)) => continue,
-                    Err(_) => return None,
+                    // It was told just before it was followed.
+                    Err(_) => return rest.last_update().map(Arc::new),
                 },
             }
             tokio::select! {

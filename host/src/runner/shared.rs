@@ -19,6 +19,7 @@ use std::sync::{
     Arc, Mutex, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak,
 };
 use std::time::{SystemTime, UNIX_EPOCH};
+use tokio::sync::watch;
 
 /// What the host needs to know from its surroundings.
 #[derive(Clone)]
@@ -125,8 +126,10 @@ pub(crate) struct Shared {
     pub(crate) chore: Arc<tokio::sync::Mutex<()>>,
     /// Held while a run is taken up, so that none is taken up twice.
     pub(crate) taking_up: tokio::sync::Mutex<()>,
-    /// Last: whoever takes hold of the directory next must find the journal closed.
+    /// Late: whoever takes hold of the directory next must find the journal closed.
     pub(crate) data: DataDir,
+    /// Last: tells whoever waits for it that all this is closed.
+    pub(crate) open: watch::Sender<()>,
 }
 
 /// Manifests that stay ready though no run may need them: the next run of one often comes soon.
@@ -155,6 +158,7 @@ impl Shared {
             taking_up: tokio::sync::Mutex::default(),
             journal,
             data: data_dir,
+            open: watch::Sender::new(()),
         })
     }
 
