@@ -1,12 +1,24 @@
-//! What is granted on the command line to a component that is called without a run.
-//! Reads options alone; never looks at a folder, and never widens a grant.
+//! What a component may use and touch that is called without a run: what a step of a manifest may, and
+//! what the command line grants besides.
+//! Never looks at a granted folder, and never widens a grant.
 
 use super::complain::Complaint;
+use super::context::Context;
 use piton::manifest::{self, Allowance};
-use piton_core::{DirGrant, Grants, HttpGrant, Json, Limits};
+use piton::runner::{LoadFailed, component_file, read_manifest, start_refused};
+use piton_core::{DirGrant, Grants, HttpGrant, Json, Limits, SecretSource};
+use std::path::{Path, PathBuf};
 
 #[derive(clap::Args)]
 pub(crate) struct Granted {
+    /// Allow what this manifest allows the step that calls it: limits, timeout, grants.
+    #[arg(long, value_name = "FILE")]
+    manifest: Option<PathBuf>,
+
+    /// With --manifest: as which step [default: the one that calls it].
+    #[arg(long, value_name = "NAME", requires = "manifest")]
+    step: Option<String>,
+
     /// Grant a folder for reading and writing: `HOST:/GUEST`.
     #[arg(long, value_name = "HOST:/GUEST")]
     dir: Vec<String>,
@@ -19,15 +31,14 @@ pub(crate) struct Granted {
     #[arg(long, value_name = "NAME=VALUE")]
     env: Vec<String>,
 
-    /// How long a call may take [default: 30s].
+    /// How long a call may take [default: as the manifest says, or 30s].
     #[arg(long, value_name = "DURATION")]
     timeout: Option<String>,
 }
 
 impl Granted {
-    /// The grants, with folders as they are named.
-    fn grants(&self) -> Result<Grants, Complaint> {
-        let mut grants = Grants::default();
+    /// Adds the grants of the command line, with folders as they are named.
+    fn add_to(&self, grants: &mut Grants) -> Result<(), Complaint> {
         for dir in &self.dir {
             let (host, guest) = dir.split_once(':').ok_or_else(|| {
                 Complaint::mistake(
@@ -55,22 +66,83 @@ impl Granted {
             })?;
             grants.env.insert(name.into(), value.into());
         }
-        Ok(grants)
+        Ok(())
     }
 
-    /// What one call may use and touch.
-    pub(crate) fn allowance(&self) -> Result<Allowance, Complaint> {
-        let given = self.timeout.as_deref();
-        let timeout = manifest::parse_duration(given.unwrap_or("30s")).map_err(|error| {
-            let given = given.unwrap_or_default();
-            Complaint::mistake(format!("`--timeout {given}`: {error}"), "write `30s`")
-        })?;
-        Ok(Allowance {
-            timeout,
-            limits: Limits::default(),
-            grants: self.grants()?,
-            is_timeout_given: given.is_some(),
-        })
+    /// What one call of the component may use and touch.
+    pub(crate) fn allowance(
+        &self,
+        component: &Path,
+        context: &Context,
+    ) -> Result<Allowance, Complaint> {
+        let mut allowance = match &self.manifest {
+            Some(manifest) => self.of_manifest(manifest, component, context)?,
+            None => Allowance {
+                timeout: std::time::Duration::from_secs(30),
+                limits: Limits::default(),
+                grants: Grants::default(),
+                is_timeout_given: false,
+            },
+        };
+        self.add_to(&mut allowance.grants)?;
+        if let Some(given) = &self.timeout {
+            allowance.timeout = manifest::parse_duration(given).map_err(|error| {
+                Complaint::mistake(format!("`--timeout {given}`: {error}"), "write `30s`")
+            })?;
+            allowance.is_timeout_given = true;
+        }
+        Ok(allowance)
+    }
+
+    /// What a step of the manifest may use and touch, its paths as they are from here.
+    fn of_manifest(
+        &self,
+        path: &Path,
+        component: &Path,
+        context: &Context,
+    ) -> Result<Allowance, Complaint> {
+        let checked = read_manifest(path)
+            .map_err(|refused| start_refused(LoadFailed::from(refused).into(), context.look()))?;
+        let folder = path.parent().unwrap_or(Path::new(""));
+        let file = |path: &Path| component_file(path, "").ok()?.0.canonicalize().ok();
+        let wanted = file(component);
+        let manifest = &checked.manifest;
+        let steps: Vec<_> = (manifest.pipeline.steps.iter().zip(&manifest.steps))
+            .filter(|(step, settings)| match &self.step {
+                Some(name) => *name == step.name,
+                None => settings.component.as_ref().is_some_and(|named| {
+                    wanted.is_some() && file(&folder.join(&named.path)) == wanted
+                }),
+            })
+            .collect();
+        let (step, settings) = match steps.as_slice() {
+            [one] => *one,
+            [] => {
+                let what = self.step.as_ref().map_or_else(
+                    || format!("no step of `{}` calls this component", path.display()),
+                    |name| format!("`{}` has no step `{name}`", path.display()),
+                );
+                return Err(Complaint::mistake(what, "see its steps with `piton graph`"));
+            }
+            more => {
+                let names: Vec<&str> = more.iter().map(|(step, _)| &*step.name).collect();
+                let what = format!("more than one step of `{}` calls it", path.display());
+                let hint = format!("say which by `--step`: {}", names.join(", "));
+                return Err(Complaint::mistake(what, hint));
+            }
+        };
+        let from_here = |path: &str| folder.join(path).display().to_string();
+        let mut grants = settings.grants.clone();
+        for dir in &mut grants.dirs {
+            dir.host = from_here(&dir.host);
+        }
+        for secret in &mut grants.secrets {
+            if let SecretSource::File(file) = &mut secret.source {
+                *file = from_here(file);
+            }
+        }
+        let limits = settings.limits.clone();
+        Ok(Allowance { timeout: step.timeout, limits, grants, is_timeout_given: true })
     }
 }
 

@@ -41,7 +41,7 @@ pub(crate) struct Arguments {
 
 pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<ExitCode, Complaint> {
     let input = granted::json(&run::read_input(arguments.input.as_deref())?, "the input")?;
-    let mut allowance = arguments.granted.allowance()?;
+    let mut allowance = arguments.granted.allowance(&arguments.component, context)?;
     check_folders(&allowance.grants)?;
     let server = Arc::new(Server::new(read_answers(arguments.answers.as_deref())?));
     let mut settings = context.settings()?;

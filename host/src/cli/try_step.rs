@@ -34,7 +34,7 @@ pub(crate) struct Arguments {
 
 pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<ExitCode, Complaint> {
     let input = run::read_input(arguments.input.as_deref())?;
-    let mut allowance = arguments.granted.allowance()?;
+    let mut allowance = arguments.granted.allowance(&arguments.component, context)?;
     check_folders(&allowance.grants)?;
     let mistake = |message: String| Complaint::mistake(message, "");
     let checking = Checking::new(&context.globals.data, &context.settings()?)?;

@@ -27,3 +27,4 @@ mod retry;
 mod snapshots;
 mod step_check;
 mod terminal;
+mod try_step;
