@@ -8,6 +8,7 @@ use super::http::Outgoing;
 use super::logs::{Logs, shorten};
 use super::program::Program;
 use super::redact::Redactor;
+use super::room::Room;
 use super::secrets::Secret;
 use super::services::Services;
 use super::time::Time;
@@ -176,6 +177,10 @@ fn denied_at_once(message: String, time: &Time) -> Ended {
 /// Runs the guest until it ends, its time is up, or something panics.
 async fn guard(store: &mut Store<Guest>, program: &Program, call: &Call, time: &Time) -> End {
     let fuel_max = call.limits.fuel;
+    let room = Room::of(&call.grants.dirs);
+    if let Some(short) = room.is_short().await {
+        return End::Host(HostEnd::Denied, short);
+    }
     let outcome = {
         let mut guest = pin!(enter(store, program, call, time));
         let guarded = poll_fn(|context| {
@@ -190,6 +195,7 @@ async fn guard(store: &mut Store<Guest>, program: &Program, call: &Call, time: &
             biased;
             entered = guarded => entered,
             up = time.up() => return End::Host(HostEnd::TimedOut, up.to_string()),
+            short = room.runs_short() => return End::Host(HostEnd::Denied, short),
         }
     };
     match outcome {

@@ -26,6 +26,7 @@ mod passed;
 mod program;
 mod redact;
 mod returned;
+mod room;
 mod secrets;
 mod services;
 mod settings;

@@ -1,6 +1,6 @@
 //! A disk that fills up in mid-run: the host stops, says so, and goes on once there is space.
 
-use piton_tests::{Chain, Home, Moment, Shim};
+use piton_tests::{Chain, GRANT, Home, Moment, Shim};
 use std::process::Command;
 
 /// Every write to the journal finds no space, from the first, the second, the third … on. Works
@@ -67,4 +67,37 @@ mount -o remount,size=64m .piton || exit 78
         let calls = home.calls().count(&Chain::step(number), "execute");
         assert!(calls <= 2, "{calls} calls of step {number}\n{stdout}\n{stderr}");
     }
+}
+
+/// A step may not take the last room of a disk, be it the one that the journal lives on.
+#[test]
+fn a_step_leaves_room_on_the_disk_of_its_folder() {
+    let home = Home::with(format!(
+        "[pipeline]\nname = \"it\"\n[steps.it]\ncomponent = \"steps/hostile\"\ninput = {{ how = \
+         \"fill-disk\" }}\n{GRANT}\n"
+    ));
+    let script = r#"
+mount -t tmpfs -o size=16m,mode=700 none out || exit 77
+head -c 16m /dev/zero > out/full 2> /dev/null
+"$1" run --json pipeline.toml; echo "run: $?"
+rm out/full
+ls out | wc -l
+"#;
+    let mut unshare = Command::new("unshare");
+    unshare.args(["--map-root-user", "--mount", "sh", "-c", script, "sh"]);
+    unshare.arg(piton_tests::binary()).current_dir(home.folder());
+    let Ok(output) = unshare.output() else { return };
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    if !stdout.contains("run: ") {
+        println!("no disk of one's own here: {}", String::from_utf8_lossy(&output.stderr));
+        return;
+    }
+    let run: serde_json::Value = stdout.lines().next().map_or_else(Default::default, |line| {
+        serde_json::from_str(line).expect("a summary should be JSON")
+    });
+    // It was stopped before it began, and so is its undo until there is room.
+    assert_eq!(run["status"], "stuck", "{run}");
+    let message = run["failure"]["message"].as_str().unwrap_or_default();
+    assert!(message.contains("a step must leave"), "{run}");
+    assert!(stdout.ends_with("run: 5\n0\n"), "{stdout}");
 }
