@@ -107,6 +107,14 @@ pub struct Ledger {
 }
 
 impl Ledger {
+    /// Adds all of `other`; a sum that would overflow stays at the most that can be counted.
+    pub fn add_all(&mut self, other: &Self) {
+        self.spent.add_all(&other.spent);
+        self.wasted.add_all(&other.wasted);
+        self.restart.add_all(&other.restart);
+        self.kept.add_all(&other.kept);
+    }
+
     /// Counts an attempt whose result is kept.
     pub(crate) fn keep(&mut self, usage: &Usage) {
         self.spent.add_all(usage);

@@ -255,6 +255,11 @@ impl Run {
         self.rollback.as_ref()
     }
 
+    /// Whether it is over and turned back, so that nothing of it was kept.
+    pub fn is_undone(&self) -> bool {
+        self.is_finished() && self.rollback.is_some()
+    }
+
     /// Why it is to turn back once a pivot's outcome is known, if so.
     pub fn turn_wanted_cause(&self) -> Option<&Cause> {
         self.turn_wanted.as_ref()

@@ -60,7 +60,7 @@ impl Host {
         needed: &mut BTreeSet<Digest>,
     ) -> Result<Result<(), String>, HostFailure> {
         let mut problem = Ok(());
-        self.each_row(None, |row| {
+        self.each_row::<HostFailure>(None, |row| {
             if gone.contains(&row.run) || problem.is_err() {
                 return Ok(());
             }

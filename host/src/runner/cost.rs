@@ -2,13 +2,11 @@
 //! Adds up what runs say of themselves, in whole millionths; never decides what counts as wasted.
 
 use super::document::{Amounts, UsageSummary, amounts, rfc3339};
-use super::look::{Begun, Looks};
-use super::{Host, HostFailure, SayFailed, off_the_loop};
-use crate::journal::Query;
-use piton_core::{
-    End, Event, InstanceId, Ledger, Phase, Reconciled, Run, RunId, RunStatus, Timestamp, Usage,
-};
+use super::look::{self, Begun, Looks};
+use super::{Host, SayFailed, off_the_loop};
+use piton_core::{End, Event, InstanceId, Ledger, Phase, Reconciled, Run, RunId, Timestamp, Usage};
 use serde::{Deserialize, Serialize};
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Whose cost is asked for.
@@ -119,25 +117,16 @@ impl Host {
     fn cost_now(&self, of: &CostOf, with_payments: bool) -> Result<Cost, SayFailed> {
         let mut adding = Adding::default();
         let mut looks = Looks::new(&self.shared.components);
-        let (pipeline, since) = match of {
-            CostOf::Run(run) => {
-                self.add_cost(*run, with_payments, &mut looks, &mut adding)?;
-                return Ok(adding.done());
-            }
-            CostOf::All { pipeline, since } => (pipeline, *since),
-        };
-        let mut before = None;
-        loop {
-            let query = Query { status: None, pipeline: pipeline.clone(), before, limit: 1_000 };
-            let page = self.shared.journal.list(&query).map_err(HostFailure::from)?;
-            for row in page.rows.iter().filter(|row| row.started_at >= since) {
-                self.add_cost(row.run, with_payments, &mut looks, &mut adding)?;
-            }
-            before = page.next;
-            if before.is_none() {
-                return Ok(adding.done());
+        let mut add = |run| self.add_cost(run, with_payments, &mut looks, &mut adding);
+        match of {
+            CostOf::Run(run) => add(*run)?,
+            CostOf::All { pipeline, since } => {
+                self.each_row::<SayFailed>(pipeline.as_deref(), |row| {
+                    if row.started_at >= *since { add(row.run) } else { Ok(()) }
+                })?;
             }
         }
+        Ok(adding.done())
     }
 
     fn add_cost(
@@ -149,7 +138,7 @@ impl Host {
     ) -> Result<(), SayFailed> {
         let records = self.records(run)?;
         let begun = looks.begun(run, &records)?;
-        let (folded, events) = looks.fold(run, &records)?;
+        let (folded, events) = look::fold(run, &begun.pipeline, &records)?;
         adding.add(&begun, &folded, with_payments.then_some(&*events));
         Ok(())
     }
@@ -178,7 +167,7 @@ impl Adding {
     fn add(&mut self, begun: &Begun, run: &Run, events: Option<&[(Timestamp, Event)]>) {
         self.runs += 1;
         self.run = Some(run.id().to_string()).filter(|_| self.runs == 1);
-        add_ledger(&mut self.total, run.ledger());
+        self.total.add_all(run.ledger());
         for step in run.pipeline().indexes() {
             let (Some(digest), Some(component)) = (run.component(step), begun.component_path(step))
             else {
@@ -195,7 +184,7 @@ impl Adding {
                     Phase::ALL.into_iter().map(|phase| found.phase(phase).attempts).sum();
                 for share in [&mut *by_step, &mut *by_plugin] {
                     share.attempts += u64::from(attempts);
-                    add_ledger(&mut share.ledger, &found.ledger);
+                    share.ledger.add_all(&found.ledger);
                 }
             }
         }
@@ -208,17 +197,13 @@ impl Adding {
     fn done(mut self) -> Cost {
         let mut steps: Vec<_> = self.steps.into_iter().collect();
         let mut plugins: Vec<_> = self.plugins.into_iter().collect();
-        steps.sort_by(|(_, a), (_, b)| b.is_dearer_than(a));
-        plugins.sort_by(|(_, a), (_, b)| b.is_dearer_than(a));
+        steps.sort_by_key(|(_, share)| Reverse(share.price()));
+        plugins.sort_by_key(|(_, share)| Reverse(share.price()));
         self.payments.sort_by_key(|(at, _)| *at);
         Cost {
             runs: self.runs,
             run: self.run,
-            usage: UsageSummary {
-                spent: amounts(&self.total.spent),
-                wasted: amounts(&self.total.wasted),
-                restart: amounts(&self.total.restart),
-            },
+            usage: UsageSummary::of(&self.total),
             micros: Micros {
                 spent: micros(&self.total.spent),
                 wasted: micros(&self.total.wasted),
@@ -252,19 +237,10 @@ impl Adding {
 
 impl Share {
     /// Money before anything else: units of different kinds cannot be compared.
-    fn is_dearer_than(&self, other: &Self) -> std::cmp::Ordering {
-        let key = |share: &Self| {
-            let most = share.ledger.spent.iter().map(|(_, micros)| micros).max().unwrap_or(0);
-            (share.ledger.spent.micros("usd"), most, share.attempts)
-        };
-        key(self).cmp(&key(other))
+    fn price(&self) -> (u64, u64, u64) {
+        let most = self.ledger.spent.iter().map(|(_, micros)| micros).max().unwrap_or(0);
+        (self.ledger.spent.micros("usd"), most, self.attempts)
     }
-}
-
-fn add_ledger(sum: &mut Ledger, ledger: &Ledger) {
-    sum.spent.add_all(&ledger.spent);
-    sum.wasted.add_all(&ledger.wasted);
-    sum.restart.add_all(&ledger.restart);
 }
 
 fn micros(usage: &Usage) -> BTreeMap<String, u64> {
@@ -273,15 +249,8 @@ fn micros(usage: &Usage) -> BTreeMap<String, u64> {
 
 /// What each attempt of a run spent, in the order of its events.
 fn payments(run: &Run, events: &[(Timestamp, Event)]) -> Vec<(Timestamp, Payment)> {
-    // As in the run's ledger: what was undone was paid for nothing.
-    let is_undone = match run.status() {
-        RunStatus::RolledBack => true,
-        RunStatus::Cancelled => run.cause().is_some(),
-        _ => false,
-    };
     let mut paying = Paying {
         run,
-        is_undone,
         payments: Vec::new(),
         memos: BTreeSet::new(),
         remembered: BTreeMap::new(),
@@ -296,7 +265,6 @@ fn payments(run: &Run, events: &[(Timestamp, Event)]) -> Vec<(Timestamp, Payment
 /// The payments of a run, being told.
 struct Paying<'a> {
     run: &'a Run,
-    is_undone: bool,
     payments: Vec<(Timestamp, Payment)>,
     /// The memos that are there, by instance and key.
     memos: BTreeSet<(InstanceId, String)>,
@@ -359,7 +327,8 @@ impl Paying<'_> {
     }
 
     fn keep(&mut self, place: usize) {
-        self.payments[place].1.is_wasted = self.is_undone;
+        // As in the run's ledger: what was undone was paid for nothing.
+        self.payments[place].1.is_wasted = self.run.is_undone();
     }
 
     fn keep_remembered(&mut self, instance: InstanceId, phase: Phase) {

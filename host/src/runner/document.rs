@@ -222,7 +222,7 @@ impl Summary {
 }
 
 impl UsageSummary {
-    fn of(ledger: &Ledger) -> Self {
+    pub(super) fn of(ledger: &Ledger) -> Self {
         Self {
             spent: amounts(&ledger.spent),
             wasted: amounts(&ledger.wasted),

@@ -15,7 +15,7 @@ pub(super) type Looked = (Run, Vec<(Timestamp, Event)>);
 
 /// What a run began with.
 pub(super) struct Begun {
-    pipeline: Arc<Pipeline>,
+    pub(super) pipeline: Arc<Pipeline>,
     /// By step, as the manifest names it; none for waiting nodes.
     component_paths: Vec<Option<String>>,
 }

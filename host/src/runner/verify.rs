@@ -25,7 +25,7 @@ impl Host {
         let read = self.shared.journal.verify()?;
         let (contents, mut problems) = self.verify_contents()?;
         let mut looks = Looks::new(&self.shared.components);
-        self.each_row(None, |row| {
+        self.each_row::<HostFailure>(None, |row| {
             problems.extend(self.verify_run(row.run, &mut looks).1);
             Ok(())
         })?;
@@ -47,16 +47,16 @@ impl Host {
     }
 
     /// Calls `look` with each row, the newest first.
-    pub(super) fn each_row(
+    pub(super) fn each_row<E: From<HostFailure>>(
         &self,
         pipeline: Option<&str>,
-        mut look: impl FnMut(&RunRow) -> Result<(), HostFailure>,
-    ) -> Result<(), HostFailure> {
+        mut look: impl FnMut(&RunRow) -> Result<(), E>,
+    ) -> Result<(), E> {
         let mut before = None;
         loop {
             let pipeline = pipeline.map(str::to_owned);
             let query = Query { status: None, pipeline, before, limit: ROWS_PER_PAGE };
-            let page = self.shared.journal.list(&query)?;
+            let page = self.shared.journal.list(&query).map_err(HostFailure::from)?;
             page.rows.iter().try_for_each(&mut look)?;
             before = page.next;
             if before.is_none() {

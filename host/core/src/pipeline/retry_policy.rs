@@ -108,7 +108,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn globs_match_whole_codes() {
+    fn globs_match_whole_texts() {
         for (pattern, text, expected) in [
             ("card-*", "card-declined", true),
             ("card-*", "discard-x", false),
@@ -118,6 +118,11 @@ mod tests {
             ("a*ba", "aba", true),
             ("ab*ba", "aba", false),
             ("busy", "busy", true),
+            ("a*c", "abc", true),
+            ("a*c", "ac", true),
+            ("a*c", "abd", false),
+            ("*/x/*/y", "http://h/x/1/2/y", true),
+            ("*/x/*/y", "http://h/z/1/2/y", false),
         ] {
             assert_eq!(glob_matches(pattern, text), expected, "{pattern} {text}");
         }

@@ -5,7 +5,8 @@ use super::{Fits, require};
 use crate::end::End;
 use crate::id::{InstanceId, Phase};
 use crate::ledger::Usage;
-use crate::run::{Run, RunStatus};
+use crate::run::Run;
+use crate::run::budget::BudgetState;
 
 /// What an attempt spent.
 pub(super) struct Spent {
@@ -61,13 +62,8 @@ impl Run {
     }
 
     /// Of a run that was undone nothing is kept, so all that it spent is wasted.
-    pub(super) fn waste_what_was_undone(&mut self, status: RunStatus) -> Fits {
-        let is_undone = match status {
-            RunStatus::RolledBack => true,
-            RunStatus::Cancelled => !self.cancel_keeping_effects,
-            _ => false,
-        };
-        if !is_undone {
+    pub(super) fn waste_what_was_undone(&mut self) -> Fits {
+        if !self.is_undone() {
             return Ok(());
         }
         self.ledger.waste_all();
@@ -92,7 +88,7 @@ impl Run {
 
     pub(super) fn budget_renewed(&mut self) -> Fits {
         require(self.budget.used_up.is_some(), "the budget is not used up")?;
-        self.budget = super::super::budget::BudgetState::default();
+        self.budget = BudgetState::default();
         Ok(())
     }
 

@@ -168,11 +168,10 @@ impl Run {
             _ => self.rollback.is_some(),
         };
         require(fits, "the run ends in a way that its events do not lead to")?;
-        self.waste_what_was_undone(status)?;
         self.timers.clear();
         self.retries = 0;
         self.finished = Some(Finished { at, status, output: output.clone() });
-        Ok(())
+        self.waste_what_was_undone()
     }
 
     pub(super) fn drop_deadline(&mut self) {
