@@ -7,7 +7,7 @@ use super::{exit, follow, run};
 use indicatif::{ProgressBar, ProgressStyle};
 use piton::rehearsal::chaos::{Guests, Report, Stub, Violation};
 use piton::rehearsal::pipeline_of;
-use piton::runner::{Checking, LoadFailed, read_manifest, start_refused};
+use piton::runner::{Checking, start_refused};
 use piton::sandbox::inert;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -54,9 +54,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<ExitC
 }
 
 fn stub(arguments: &Arguments, seed: u64, context: &Context) -> Result<Report, Complaint> {
-    let checked = read_manifest(&arguments.manifest);
-    let checked = checked
-        .map_err(|refused| start_refused(LoadFailed::from(refused).into(), context.look()))?;
+    let checked = context.read_manifest(&arguments.manifest)?;
     let checking = Checking::new(&context.globals.data, &context.settings()?)?;
     let pipeline = pipeline_of(&checked, &checking);
     let runs = arguments.runs.unwrap_or(STUB_RUNS);

@@ -4,7 +4,8 @@
 use super::complain::Complaint;
 use piton::manifest::{self, Operator};
 use piton::runner::{
-    ATTEMPTS_MAX, Answer, Ask, ClientError, Look, Opening, Reach, Settings, reach,
+    ATTEMPTS_MAX, Answer, Ask, CheckedManifest, ClientError, LoadFailed, Look, Opening, Reach,
+    Settings, reach, read_manifest, start_refused,
 };
 use piton::sandbox::{Compiler, Notice, SecretText, inert};
 use std::io::{ErrorKind, IsTerminal, Write};
@@ -58,6 +59,16 @@ impl Context {
 
     pub(crate) fn look(&self) -> Look {
         Look { color: self.has_color, width: self.width }
+    }
+
+    /// Reads a manifest.
+    ///
+    /// # Errors
+    /// All that is wrong with it, drawn.
+    pub(crate) fn read_manifest(&self, path: &Path) -> Result<CheckedManifest, Complaint> {
+        let checked = read_manifest(path);
+        Ok(checked
+            .map_err(|refused| start_refused(LoadFailed::from(refused).into(), self.look()))?)
     }
 
     /// What the host needs to know.

@@ -3,6 +3,7 @@
 //! Only draws; what counts as wasted is said by the ledger.
 
 use super::text;
+use piton::manifest::escaped;
 use piton::runner::Cost;
 use piton::sandbox::inert;
 use piton_core::Amount;
@@ -229,10 +230,6 @@ fn round_step(most: u64) -> u64 {
         }
         power = power.saturating_mul(10);
     }
-}
-
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
 #[cfg(test)]

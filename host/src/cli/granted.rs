@@ -5,7 +5,7 @@
 use super::complain::Complaint;
 use super::context::Context;
 use piton::manifest::{self, Allowance};
-use piton::runner::{LoadFailed, component_file, read_manifest, start_refused};
+use piton::runner::component_file;
 use piton_core::{DirGrant, Grants, HttpGrant, Json, Limits, SecretSource};
 use std::path::{Path, PathBuf};
 
@@ -101,8 +101,7 @@ impl Granted {
         component: &Path,
         context: &Context,
     ) -> Result<Allowance, Complaint> {
-        let checked = read_manifest(path)
-            .map_err(|refused| start_refused(LoadFailed::from(refused).into(), context.look()))?;
+        let checked = context.read_manifest(path)?;
         let folder = path.parent().unwrap_or(Path::new(""));
         let file = |path: &Path| component_file(path, "").ok()?.0.canonicalize().ok();
         let wanted = file(component);

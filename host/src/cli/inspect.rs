@@ -4,9 +4,7 @@
 use super::complain::Complaint;
 use super::context::{Context, print, print_json};
 use super::exit;
-use piton::runner::{
-    Checking, LoadFailed, component_file, read_component, read_manifest, start_refused,
-};
+use piton::runner::{Checking, component_file, read_component};
 use piton::sandbox::{Fit, Inspection, digest_of, inert};
 use piton_core::Digest;
 use std::path::{Path, PathBuf};
@@ -109,8 +107,7 @@ fn callers(
     path: &Path,
     only: Option<&str>,
 ) -> Result<Vec<Caller>, Complaint> {
-    let checked = read_manifest(path)
-        .map_err(|refused| start_refused(LoadFailed::from(refused).into(), context.look()))?;
+    let checked = context.read_manifest(path)?;
     let manifest = &checked.manifest;
     let name = path.display();
     if let Some(step) = only

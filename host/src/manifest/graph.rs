@@ -111,7 +111,7 @@ fn dot_text(text: &str) -> String {
 }
 
 /// Text that neither HTML, XML nor Mermaid takes for anything else.
-pub(super) fn escaped(text: &str) -> String {
+pub fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {
         match character {

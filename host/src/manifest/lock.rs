@@ -18,7 +18,7 @@ use toml::Value;
 const VERSION: u64 = 1;
 
 /// The largest lock file, in bytes: the largest manifest has some megabytes in it.
-const LOCK_BYTES_MAX: usize = 16 << 20;
+pub const LOCK_BYTES_MAX: usize = 16 << 20;
 
 /// The lock file of a folder.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

@@ -40,8 +40,8 @@ mod tests;
 
 pub use complaint::{Complaint, Level, Place, render};
 pub use grants::parse_http_target;
-pub use graph::GraphFormat;
-pub use lock::{Lock, Pin, PinChange, Pins, pin_changes, pins_of, refuse_unpinned};
+pub use graph::{GraphFormat, escaped};
+pub use lock::{LOCK_BYTES_MAX, Lock, Pin, PinChange, Pins, pin_changes, pins_of, refuse_unpinned};
 pub use operator::{Allowance, Operator};
 pub use programs::Programs;
 pub use schema::{InputMistake, InputPlace, SCHEMA_BYTES_MAX};

@@ -58,7 +58,7 @@ impl Host {
         may_replace: bool,
         progress: watch::Sender<Progress>,
     ) -> Result<Backup, Refused> {
-        let alone = self.begin_chore().map_err(of_host)?;
+        let alone = self.begin_chore()?;
         let (host, to, at) = (self.clone(), file.to_path_buf(), rfc3339(self.shared.now()));
         let backed_up = off_the_loop(move || {
             let _alone = alone;
@@ -94,10 +94,6 @@ pub fn restore(
     Ok(Backup::of(file, at, journal::restore(file, data_dir, &mut watch).map_err(refused)?))
 }
 
-fn of_host(failure: HostFailure) -> Refused {
-    Refused::of_host(failure.message, failure.hint)
-}
-
 fn refused(error: BackupError) -> Refused {
     let message = error.to_string();
     match error {
@@ -113,7 +109,7 @@ fn refused(error: BackupError) -> Refused {
         BackupError::NoBackup { .. } => {
             Refused::mistake(message, Some("name a file that `piton backup` has made".into()))
         }
-        BackupError::Journal(error) => of_host(error.into()),
+        BackupError::Journal(error) => HostFailure::from(error).into(),
         BackupError::Stopped | BackupError::File(_) | BackupError::Content(_) => {
             Refused::of_host(message, "")
         }

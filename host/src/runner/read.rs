@@ -1,15 +1,12 @@
 //! Reads the files that manifests name: plain files, and no more of them than is taken.
 //! Never waits on what is no file, and never holds more than the most that may be asked for.
 
-use crate::manifest::{MANIFEST_BYTES_MAX, SCHEMA_BYTES_MAX};
+use crate::manifest::{LOCK_BYTES_MAX, MANIFEST_BYTES_MAX, SCHEMA_BYTES_MAX};
 use crate::sandbox::COMPONENT_BYTES_MAX;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
-
-/// The largest lock file, in bytes: a line for each grant of the largest manifest.
-const LOCK_BYTES_MAX: u64 = 16 << 20;
 
 /// Reads a component.
 ///
@@ -26,7 +23,7 @@ pub(super) fn read_schema(path: &Path) -> io::Result<String> {
 
 /// Reads the lock file beside a manifest, which comes with it.
 pub(super) fn read_lock(path: &Path) -> io::Result<String> {
-    text(read_plain(path, LOCK_BYTES_MAX)?)
+    text(read_plain(path, LOCK_BYTES_MAX as u64)?)
 }
 
 /// Reads a manifest, which the user names and which may come through a pipe. Of one that is too

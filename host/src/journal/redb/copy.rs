@@ -58,13 +58,8 @@ pub(super) fn back_up(
     keepsakes: &Keepsakes<'_>,
     watch: Watch<'_>,
 ) -> Result<BackedUp, BackupError> {
-    let mut done = None;
     // A panic over a damaged page is told as damage; what else goes wrong comes out beside it.
-    guarded(|| {
-        done = Some(write(snapshot, file, keepsakes, watch));
-        Ok(())
-    })?;
-    done.expect("it should have been written or have panicked")
+    guarded(|| Ok(write(snapshot, file, keepsakes, watch)))?
 }
 
 fn write(
@@ -200,13 +195,7 @@ pub(in crate::journal) fn read_backup(
     components: &ComponentStore,
     watch: Watch<'_>,
 ) -> Result<Rest, BackupError> {
-    let mut rest = None;
-    let read = guarded(|| {
-        rest = Some(read(from, to, components, watch));
-        Ok(())
-    });
-    read?;
-    rest.expect("it should have been read or have panicked")
+    guarded(|| Ok(read(from, to, components, watch)))?
 }
 
 fn read(

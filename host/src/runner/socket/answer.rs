@@ -6,7 +6,7 @@ use crate::journal::Query;
 use crate::manifest;
 use crate::runner::read::read_manifest_text;
 use crate::runner::{
-    CostOf, Host, HostFailure, Progress, SayFailed, StartFailed, find_instance, find_step, rfc3339,
+    CostOf, Host, Progress, SayFailed, StartFailed, find_instance, find_step, rfc3339,
 };
 use piton_core::{Input, Json, Run, RunId, RunStatus, Settlement, Timestamp};
 use std::path::Path;
@@ -36,8 +36,8 @@ impl Host {
             }
             Ask::Resume { runs } if runs.is_empty() && self.is_leaving() => Answer::Leaving,
             Ask::Resume { runs } => Answer::Resumed { runs: self.answer_resume(&runs).await? },
-            Ask::Unfinished => Answer::Rows(self.unfinished().map_err(of_host)?),
-            Ask::Rows(filter) => Answer::Rows(self.rows(&query(filter)?).map_err(of_host)?),
+            Ask::Unfinished => Answer::Rows(self.unfinished()?),
+            Ask::Rows(filter) => Answer::Rows(self.rows(&query(filter)?)?),
             Ask::Show { run } => {
                 let id = self.find_run(&run)?;
                 Answer::Summary(self.summary(id).await.map_err(|error| refused(error, &run))?)
@@ -64,11 +64,11 @@ impl Host {
                 let cost = cost.map_err(|error| refused(error, run.as_deref().unwrap_or("")))?;
                 Answer::Cost(Box::new(cost))
             }
-            Ask::Verify => Answer::Verified(self.verify().await.map_err(of_host)?),
+            Ask::Verify => Answer::Verified(self.verify().await?),
             Ask::Backup { file, force } => {
                 Answer::BackedUp(self.back_up(&file, force, progress).await?)
             }
-            Ask::Prune(order) => Answer::Pruned(self.prune(&order).await.map_err(of_host)?),
+            Ask::Prune(order) => Answer::Pruned(self.prune(&order).await?),
             Ask::Act { run, act } => {
                 let id = self.find_run(&run)?;
                 if self.is_leaving() && !self.carries(id) {
@@ -102,7 +102,7 @@ impl Host {
 
     async fn answer_resume(&self, runs: &[String]) -> Result<Vec<String>, Refused> {
         if runs.is_empty() {
-            return self.resume_all().map_err(of_host);
+            return Ok(self.resume_all()?);
         }
         let ids: Result<Vec<RunId>, Refused> = runs.iter().map(|run| self.find_run(run)).collect();
         let ids = ids?;
@@ -119,7 +119,7 @@ impl Host {
             return Ok(id);
         }
         let query = Query { status: None, pipeline: None, before: None, limit: ROWS_SEARCHED };
-        let rows = self.rows(&query).map_err(of_host)?;
+        let rows = self.rows(&query)?;
         let is_last = named == "last";
         let mut found = rows.iter().filter(|row| is_last || row.run.starts_with(named));
         let hint = Some("list runs with `piton runs`".to_owned());
@@ -182,10 +182,6 @@ fn input_of(act: &Act, run: &Run, by: &str) -> Result<Input, SayFailed> {
     })
 }
 
-fn of_host(failure: HostFailure) -> Refused {
-    Refused::of_host(failure.message, failure.hint)
-}
-
 pub(in crate::runner) fn refused(failed: SayFailed, run: &str) -> Refused {
     match failed {
         SayFailed::NoSuchRun => Refused::mistake(
@@ -208,14 +204,14 @@ pub(in crate::runner) fn refused(failed: SayFailed, run: &str) -> Refused {
             let message = format!("run `{run}` is not taken up: {}", hindrance.message);
             Refused::mistake(message, Some(hint))
         }
-        SayFailed::Host(failure) => of_host(failure),
+        SayFailed::Host(failure) => failure.into(),
     }
 }
 
 /// The words for a run that was not started.
 pub fn start_refused(failed: StartFailed, look: Look) -> Refused {
     match failed {
-        StartFailed::Host(failure) => of_host(failure),
+        StartFailed::Host(failure) => failure.into(),
         StartFailed::Pruned { run, ended_at } => Refused::mistake(
             format!(
                 "this key started run {run}, which ended at {} and was pruned since",

@@ -2,6 +2,7 @@
 //! a line for each update.
 //! Both sides are the same version of piton by the user's own hand; there is no older one to know.
 
+use crate::runner::HostFailure;
 use crate::runner::backup::{Backup, Progress};
 use crate::runner::cost::Cost;
 use crate::runner::document::{EventDocument, LogDocument, RowDocument, Summary, Verification};
@@ -239,6 +240,12 @@ pub struct Refused {
     pub is_drawn: bool,
     /// Whether the host could not go on, rather than the user having made a mistake.
     pub is_of_host: bool,
+}
+
+impl From<HostFailure> for Refused {
+    fn from(failure: HostFailure) -> Self {
+        Self::of_host(failure.message, failure.hint)
+    }
 }
 
 impl Refused {
