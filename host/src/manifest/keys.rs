@@ -1,6 +1,29 @@
 //! Every key that a manifest may hold, table by table.
 //! Owns the list only; what a key means is where it is read. `host/docs/manifest.md` describes each.
 
+/// Keys with those of the limits between them: what a step, `[defaults]` and `[ceilings]` share.
+macro_rules! with_limits {
+    ([$($before:literal),* $(,)?], [$($after:literal),* $(,)?]) => {
+        &[
+            $($before,)*
+            "fuel",
+            "memory",
+            "table_max",
+            "input_max",
+            "output_max",
+            "log_max",
+            "memo_max",
+            "memo_count_max",
+            "http_requests_max",
+            "http_connections_max",
+            "http_sent_max",
+            "http_received_max",
+            "http_headers_max",
+            $($after,)*
+        ]
+    };
+}
+
 /// A table of the manifest and the keys it may hold.
 #[derive(Debug)]
 pub(super) struct TableKind {
@@ -29,70 +52,38 @@ pub(super) static PIPELINE: TableKind = TableKind {
 
 pub(super) static DEFAULTS: TableKind = TableKind {
     name: "`[defaults]`",
-    keys: &[
-        "effect",
-        "timeout",
-        "idle_timeout",
-        "fuel",
-        "memory",
-        "table_max",
-        "input_max",
-        "output_max",
-        "log_max",
-        "memo_max",
-        "memo_count_max",
-        "http_requests_max",
-        "http_connections_max",
-        "http_sent_max",
-        "http_received_max",
-        "http_headers_max",
-        "lost_attempts_max",
-        "retry",
-        "undo",
-    ],
+    keys: with_limits!(
+        ["effect", "timeout", "idle_timeout"],
+        ["lost_attempts_max", "retry", "undo"]
+    ),
 };
 
 pub(super) static STEP: TableKind = TableKind {
     name: "a step",
-    keys: &[
-        "component",
-        "input",
-        "after",
-        "when",
-        "map",
-        "max_parallel",
-        "tolerate",
-        "items_max",
-        "wait",
-        "wait_until",
-        "signal",
-        "approval",
-        "pivot",
-        "effect",
-        "compensate",
-        "compensate_reason",
-        "on_exhausted",
-        "timeout",
-        "idle_timeout",
-        "fuel",
-        "memory",
-        "table_max",
-        "input_max",
-        "output_max",
-        "log_max",
-        "memo_max",
-        "memo_count_max",
-        "http_requests_max",
-        "http_connections_max",
-        "http_sent_max",
-        "http_received_max",
-        "http_headers_max",
-        "idempotency_window",
-        "lost_attempts_max",
-        "retry",
-        "undo",
-        "grants",
-    ],
+    keys: with_limits!(
+        [
+            "component",
+            "input",
+            "after",
+            "when",
+            "map",
+            "max_parallel",
+            "tolerate",
+            "items_max",
+            "wait",
+            "wait_until",
+            "signal",
+            "approval",
+            "pivot",
+            "effect",
+            "compensate",
+            "compensate_reason",
+            "on_exhausted",
+            "timeout",
+            "idle_timeout"
+        ],
+        ["idempotency_window", "lost_attempts_max", "retry", "undo", "grants"]
+    ),
 };
 
 /// The keys of a step that say what it waits for.
@@ -160,25 +151,8 @@ pub(super) static SECRET: TableKind =
 pub(super) static OPERATOR: TableKind =
     TableKind { name: "`piton.toml`", keys: &["ceilings", "allow"] };
 
-pub(super) static CEILINGS: TableKind = TableKind {
-    name: "`[ceilings]`",
-    keys: &[
-        "timeout",
-        "fuel",
-        "memory",
-        "table_max",
-        "input_max",
-        "output_max",
-        "log_max",
-        "memo_max",
-        "memo_count_max",
-        "http_requests_max",
-        "http_connections_max",
-        "http_sent_max",
-        "http_received_max",
-        "http_headers_max",
-    ],
-};
+pub(super) static CEILINGS: TableKind =
+    TableKind { name: "`[ceilings]`", keys: with_limits!(["timeout"], []) };
 
 pub(super) static ALLOW: TableKind =
     TableKind { name: "`[allow]`", keys: &["components", "dirs", "env", "http", "secrets"] };
