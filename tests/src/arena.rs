@@ -60,7 +60,7 @@ impl Arena {
     /// # Panics
     /// As [`Arena::attack`].
     pub fn attack_with(&mut self, settings: &str, inputs: &[Value]) -> BTreeMap<String, Value> {
-        self.home.write("attack.toml", manifest("steps/hostile", settings));
+        self.home.write("attack.toml", attack_manifest("steps/hostile", settings));
         let lines: String = inputs.iter().map(|input| format!("{input}\n")).collect();
         self.home.write("attacks.ndjson", lines);
         let attacks =
@@ -88,7 +88,7 @@ impl Arena {
     /// Where it does not end, or a control character is printed.
     pub fn attack_by(&mut self, text: &Text, settings: &str) -> Value {
         self.home.write("attack.wasm", text.bytes());
-        self.home.write("attack.toml", manifest("attack.wasm", settings));
+        self.home.write("attack.toml", attack_manifest("attack.wasm", settings));
         let attacker = self.home.run(&["run", "--json", "attack.toml"]);
         attacker.expect_inert();
         attacker.json()
@@ -121,8 +121,8 @@ impl Arena {
     }
 }
 
-/// A pipeline of one attempt.
-fn manifest(component: &str, settings: &str) -> String {
+/// A pipeline of one attempt, with these settings of its step.
+pub fn attack_manifest(component: &str, settings: &str) -> String {
     format!(
         "[pipeline]\nname = \"attack\"\n[steps.it]\ncomponent = \"{component}\"\neffect = \"none\"\nretry = {{ attempts = 1 }}\n{settings}\n"
     )

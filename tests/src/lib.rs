@@ -22,7 +22,7 @@ mod snapshot;
 mod text;
 mod wait;
 
-pub use arena::{ATTACK_MIB, Arena};
+pub use arena::{ATTACK_MIB, Arena, attack_manifest};
 pub use binary::{binary, guest};
 pub use calls::{Call, Calls};
 pub use checker::{Story, phase_keys_are_distinct};

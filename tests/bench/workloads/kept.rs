@@ -33,14 +33,7 @@ input = "${steps.s1.output}"
 after = ["pause"]
 "#;
 
-const CHAIN: Runs<'_> = Runs {
-    manifest: "chain.toml",
-    first: "first.ndjson",
-    many: "many.ndjson",
-    count: RUNS,
-    parallel: 1,
-    steps: STEPS,
-};
+const CHAIN: Runs = Runs::of_chain(STEPS, RUNS, 1);
 
 fn measure(bench: &Bench) -> Result<Vec<Row>, Trouble> {
     let (empty, kept) = (prepare(bench, "empty")?, prepare(bench, "kept")?);
@@ -77,10 +70,8 @@ fn measure(bench: &Bench) -> Result<Vec<Row>, Trouble> {
 fn prepare<'a>(bench: &'a Bench, name: &str) -> Result<Stage<'a>, Trouble> {
     let stage = bench.stage(name)?;
     stage.write("one.toml", &chain(1))?;
-    stage.write(CHAIN.manifest, &chain(STEPS))?;
     stage.write("pause.toml", &format!("{}{PAUSE}", chain(1)))?;
-    stage.write_lines(CHAIN.first, &value(), 1)?;
-    stage.write_lines(CHAIN.many, &value(), RUNS)?;
+    CHAIN.write_chain(&stage)?;
     Ok(stage)
 }
 

@@ -46,7 +46,7 @@ const MAPS: Lengths = Lengths {
 };
 
 /// As many parts as the long run has.
-const SHORTS: Runs<'_> = Runs {
+const SHORTS: Runs = Runs {
     manifest: "short.toml",
     first: "short-first.ndjson",
     many: "short.ndjson",

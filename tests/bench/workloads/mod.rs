@@ -63,19 +63,37 @@ fn value() -> String {
 }
 
 /// Many runs of one manifest, whose inputs lie in files.
-struct Runs<'a> {
-    manifest: &'a str,
+struct Runs {
+    manifest: &'static str,
     /// One line.
-    first: &'a str,
+    first: &'static str,
     /// `count` lines.
-    many: &'a str,
+    many: &'static str,
     count: u32,
     parallel: u32,
     /// Steps, or elements, of one run.
     steps: u32,
 }
 
-impl Runs<'_> {
+impl Runs {
+    /// Runs of a chain of so many steps.
+    const fn of_chain(steps: u32, count: u32, parallel: u32) -> Self {
+        let (manifest, first, many) = ("chain.toml", "first.ndjson", "many.ndjson");
+        Self { manifest, first, many, count, parallel, steps }
+    }
+
+    /// Writes the chain and its inputs.
+    fn write_chain(&self, stage: &Stage<'_>) -> Result<(), Trouble> {
+        stage.write(self.manifest, &chain(self.steps))?;
+        stage.write_lines(self.first, &value(), 1)?;
+        stage.write_lines(self.many, &value(), self.count)
+    }
+
+    /// As much for the loop.
+    const fn turns(&self) -> Turns {
+        Turns { runs: self.count, steps: self.steps, parallel: self.parallel }
+    }
+
     /// Seconds of one step: what many runs take longer than one, by the steps between.
     fn step_seconds(&self, stage: &Stage<'_>) -> Result<f64, Trouble> {
         let first = stage.each(self.manifest, self.first, self.parallel)?.seconds;

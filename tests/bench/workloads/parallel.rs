@@ -1,12 +1,12 @@
 //! W2: many runs under way, which share the disk's syncs; and the memory that they take.
 //! Never times a process whose memory is looked at.
 
-use super::{Runs, Workload, chain, lines, loop_step_seconds, value};
+use super::{Runs, Workload, lines, loop_step_seconds};
 use crate::floor::{Commit, commit_seconds};
 use crate::process::Trouble;
 use crate::report::{Goal, Row};
 use crate::samples::Samples;
-use crate::stage::{Bench, Turns};
+use crate::stage::Bench;
 
 pub(crate) const WORKLOAD: Workload = Workload {
     name: "w2",
@@ -20,18 +20,9 @@ const PARALLEL: u32 = 64;
 
 fn measure(bench: &Bench) -> Result<Vec<Row>, Trouble> {
     let stage = bench.stage("w2")?;
-    stage.write("chain.toml", &chain(STEPS))?;
-    stage.write_lines("first.ndjson", &value(), 1)?;
-    stage.write_lines("many.ndjson", &value(), RUNS)?;
-    let runs = Runs {
-        manifest: "chain.toml",
-        first: "first.ndjson",
-        many: "many.ndjson",
-        count: RUNS,
-        parallel: PARALLEL,
-        steps: STEPS,
-    };
-    let turns = Turns { runs: RUNS, steps: STEPS, parallel: PARALLEL };
+    let runs = Runs::of_chain(STEPS, RUNS, PARALLEL);
+    runs.write_chain(&stage)?;
+    let turns = runs.turns();
     let group = Commit { records: PARALLEL, quick_repair: false };
     let mut rates = [(); 3].map(|()| Samples::default());
     let mut memories = [(); 2].map(|()| Samples::default());

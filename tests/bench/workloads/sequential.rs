@@ -1,12 +1,12 @@
 //! W1: runs one after another, which wait for the disk alone.
 //! Never has two runs under way.
 
-use super::{Runs, Workload, chain, lines, loop_step_seconds, value};
+use super::{Runs, Workload, lines, loop_step_seconds};
 use crate::floor::{Commit, append_seconds, commit_seconds};
 use crate::process::Trouble;
 use crate::report::{Goal, Row};
 use crate::samples::Samples;
-use crate::stage::{Bench, Turns};
+use crate::stage::Bench;
 
 pub(crate) const WORKLOAD: Workload = Workload {
     name: "w1",
@@ -19,18 +19,9 @@ const STEPS: u32 = 20;
 
 fn measure(bench: &Bench) -> Result<Vec<Row>, Trouble> {
     let stage = bench.stage("w1")?;
-    stage.write("chain.toml", &chain(STEPS))?;
-    stage.write_lines("first.ndjson", &value(), 1)?;
-    stage.write_lines("many.ndjson", &value(), RUNS)?;
-    let runs = Runs {
-        manifest: "chain.toml",
-        first: "first.ndjson",
-        many: "many.ndjson",
-        count: RUNS,
-        parallel: 1,
-        steps: STEPS,
-    };
-    let turns = Turns { runs: RUNS, steps: STEPS, parallel: 1 };
+    let runs = Runs::of_chain(STEPS, RUNS, 1);
+    runs.write_chain(&stage)?;
+    let turns = runs.turns();
     let one = Commit { records: 1, quick_repair: false };
     let mut figures = [(); 5].map(|()| Samples::default());
     for _ in 0..bench.options.repeat {

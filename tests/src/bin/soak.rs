@@ -3,7 +3,7 @@
 //! Prints a table for `host/docs/security.md`, and fails where an honest run did not complete, memory
 //! grew, the journal does not verify, or something of an attack was printed as it came.
 
-use piton_tests::{Chain, GRANT, Home, Manner, Running, Server};
+use piton_tests::{Chain, GRANT, Home, Manner, Running, Server, attack_manifest};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::ExitCode;
@@ -255,10 +255,9 @@ fn attacks(servers: &[Server]) -> String {
 
 fn manifest(servers: &[Server]) -> String {
     let hosts: Vec<String> = servers.iter().map(|server| format!("\"{}\"", server.url())).collect();
-    format!(
-        "[pipeline]\nname = \"attack\"\n[steps.it]\ncomponent = \"steps/hostile\"\neffect = \"none\"\ntimeout = \"500ms\"\nretry = {{ attempts = 1 }}\n{GRANT}\ngrants.http = [{}]\n",
-        hosts.join(", ")
-    )
+    let hosts = hosts.join(", ");
+    let settings = format!("timeout = \"500ms\"\n{GRANT}\ngrants.http = [{hosts}]");
+    attack_manifest("steps/hostile", &settings)
 }
 
 /// Has these runs carried again and again until it is over, and returns their summaries.

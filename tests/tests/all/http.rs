@@ -1,34 +1,14 @@
 //! What a step may send, and what becomes of its secrets: a built step against a server on loopback.
 //! Nothing here leaves this machine.
 
-use piton_tests::{Home, guest};
-use std::io::{Read, Write};
-use std::net::TcpListener;
+use piton_tests::{Home, Manner, Server, guest};
 use std::path::Path;
-use std::thread;
 
 const SECRET: &str = "correct-horse-battery";
 
 /// Answers every request with its head, as text. Gives its address.
 fn echo() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port should be free");
-    let address = listener.local_addr().expect("it should have an address");
-    thread::spawn(move || {
-        for mut stream in listener.incoming().flatten() {
-            let mut head = Vec::new();
-            let mut bytes = [0; 1024];
-            while !head.windows(4).any(|end| end == b"\r\n\r\n") {
-                match stream.read(&mut bytes) {
-                    Ok(len) if len > 0 => head.extend_from_slice(&bytes[..len]),
-                    _ => break,
-                }
-            }
-            let length = head.len();
-            let _ = write!(stream, "HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n");
-            let _ = stream.write_all(&head);
-        }
-    });
-    format!("http://{address}")
+    Server::start(Manner::Echoes).url()
 }
 
 fn manifest(url: &str, method: &str, grants: &str) -> String {
