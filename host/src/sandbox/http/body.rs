@@ -61,7 +61,7 @@ pub(super) struct Receiving {
     pub(super) pace: Duration,
     pub(super) late: Pin<Box<Sleep>>,
     pub(super) _connection: AbortOnDropJoinHandle<()>,
-    pub(super) _permit: Option<OwnedSemaphorePermit>,
+    pub(super) _permit: OwnedSemaphorePermit,
 }
 
 impl Body for Receiving {

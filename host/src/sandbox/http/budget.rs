@@ -49,10 +49,14 @@ impl Budget {
         take(&self.received_bytes, bytes as u64, self.limits.response_bytes)
     }
 
-    /// Room for one connection, for as long as what is returned lives.
+    /// Room for one connection, for as long as what is returned lives; none once it is closed.
     pub(super) async fn connection(&self) -> Option<OwnedSemaphorePermit> {
-        // Never closed, so that it is never none.
         Arc::clone(&self.connections).acquire_owned().await.ok()
+    }
+
+    /// Nobody gets room any more. What is open stays open.
+    pub(super) fn close(&self) {
+        self.connections.close();
     }
 }
 

@@ -92,6 +92,14 @@ impl Outgoing {
     }
 }
 
+/// At the attempt's end everything here is dropped, one request after the other: what is left by one
+/// that is gone is not for those that still wait, or they would set out after the end.
+impl Drop for Outgoing {
+    fn drop(&mut self) {
+        self.0.budget.close();
+    }
+}
+
 impl WasiHttpHooks for Outgoing {
     fn send_request(
         &mut self,
@@ -134,8 +142,11 @@ impl Attempt {
             return Err(Error::ConnectionTimeout);
         }
         let what = format!("{} {target}", parts.method);
-        // At the attempt's end everything here is dropped.
-        let permit = self.budget.connection().await;
+        let permit = self.budget.connection().await.ok_or(Error::ConnectionTerminated)?;
+        if self.time.check().is_err() {
+            // Those before it gave up at the attempt's end, and left their room to nobody.
+            return Err(Error::ConnectionTimeout);
+        }
         let opened = self.gate.open(&target, &self.time, options.connect_timeout).await;
         let line = opened.map_err(|unreachable| {
             self.notes.tell(format!("`{what}` could not be sent: {}", unreachable.why));

@@ -345,6 +345,34 @@ async fn one_connection_waits_for_another_to_end() {
     assert!(send(&mut outgoing, request("GET", &server.url, "")).await.is_ok());
 }
 
+#[tokio::test]
+async fn what_waits_at_the_attempts_end_never_sets_out() {
+    let server = Server::answering("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await;
+    let limits = HttpLimits { connections: 1, ..HttpLimits::default() };
+    let mut rig = Rig { limits, ..Rig::new(&[&server.url]) };
+    let mut outgoing = rig.attempt();
+    let first = send(&mut outgoing, request("GET", &server.url, "")).await.expect("an answer");
+    let done = Box::new(std::future::ready(Ok(())));
+    let second = outgoing.send_request(request("GET", &server.url, ""), None, done);
+    let second = tokio::spawn(Box::into_pin(second));
+    tokio::task::yield_now().await;
+    // As at the end: whoever was first leaves room before the one behind it is gone.
+    drop(outgoing);
+    drop(first);
+    let second = second.await.expect("it should end");
+    assert!(matches!(second, Err(Error::ConnectionTerminated)));
+    assert_eq!(rig.dialled().len(), 1);
+}
+
+#[tokio::test]
+async fn nothing_sets_out_once_the_time_is_up() {
+    let server = Server::answering("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await;
+    let mut rig = Rig { time: Duration::ZERO, ..Rig::new(&[&server.url]) };
+    let late = send(&mut rig.attempt(), request("GET", &server.url, "")).await;
+    assert!(matches!(late, Err(Error::ConnectionTimeout)));
+    assert_eq!(rig.dialled(), Vec::<String>::new());
+}
+
 fn secret(value: &str, to: &str) -> Secret {
     Secret {
         name: "TOKEN".into(),
