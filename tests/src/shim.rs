@@ -1,6 +1,6 @@
 //! A library in front of the system's: it counts the binary's writes to its journal, and has the
-//! process die, or the disk be full, after the n-th. So a crash comes exactly after a commit. It also
-//! sets the process's clock.
+//! process die, or the disk be full or broken, after the n-th. So a crash comes exactly after a commit.
+//! It also sets the process's clock, and stands for the network.
 //! Never changes what is written.
 //!
 //! It is compiled by `cc`, which is there wherever Rust can link.
@@ -25,8 +25,18 @@ pub enum Moment {
     KilledAfterWrite(u64),
     /// Whatever is written to the data directory after so many writes finds no space.
     FullAfterWrite(u64),
+    /// Whatever the disk is to make durable after so many times, it says it cannot.
+    BrokenAfterSync(u64),
     /// The clock is ahead by so many seconds, from the beginning.
     ClockAhead(i64),
+    /// The clock is ahead by as many seconds as the file `clock` in the home says at that moment.
+    ClockOfFile,
+    /// The clock of time passed fails whoever does nothing but read it.
+    ClockFails,
+    /// Each name has these addresses: `,` between those of one look-up and the next, `+` between several
+    /// of one. Look-ups and connections are noted in the file `network` in the home; all of these are
+    /// refused.
+    Names(&'static str),
 }
 
 impl Moment {
@@ -34,6 +44,10 @@ impl Moment {
         match self {
             Self::KilledAfterSync(count) => [("SHIM_KILL_AFTER_SYNC", count.to_string())],
             Self::KilledAfterWrite(count) => [("SHIM_KILL_AFTER_WRITE", count.to_string())],
+            Self::BrokenAfterSync(count) => [("SHIM_BROKEN_AFTER_SYNC", count.to_string())],
+            Self::ClockOfFile => [("SHIM_CLOCK_OF_FILE", "1".into())],
+            Self::ClockFails => [("SHIM_CLOCK_FAILS", "1".into())],
+            Self::Names(addresses) => [("SHIM_NAMES", addresses.into())],
             Self::ClockAhead(seconds) => [("SHIM_CLOCK_AHEAD", seconds.to_string())],
             Self::FullAfterWrite(count) => [("SHIM_FULL_AFTER_WRITE", count.to_string())],
         }

@@ -122,9 +122,8 @@ pub(crate) fn main() -> ExitCode {
         std::process::exit(piton::sandbox::compile_child(rest));
     }
     // A damaged journal makes redb panic; that is caught and told as an error.
-    let tell = std::panic::take_hook();
-    std::panic::set_hook(Box::new(move |panic| match piton::journal::panicked() {
-        Panicked::Unguarded => tell(panic),
+    std::panic::set_hook(Box::new(|panic| match piton::journal::panicked() {
+        Panicked::Unguarded => tell_panic(panic),
         Panicked::Guarded => {}
         Panicked::Unstoppable => {
             eprintln!("error: the journal is damaged: its pages make no sense");
@@ -146,6 +145,17 @@ pub(crate) fn main() -> ExitCode {
     // A guest that sits in a blocking call must not keep the process.
     runtime.shutdown_background();
     outcome.unwrap_or_else(|complaint| context.complain(&complaint))
+}
+
+/// Tells of a mistake in piton. What it says may have a stranger's text in it.
+fn tell_panic(panic: &std::panic::PanicHookInfo<'_>) {
+    let place = panic.location().map(ToString::to_string).unwrap_or_default();
+    let text = panic.payload_as_str().unwrap_or("without a word");
+    eprintln!("error: piton panicked at {place}: {}", piton::sandbox::inert(text));
+    let backtrace = std::backtrace::Backtrace::capture();
+    if backtrace.status() == std::backtrace::BacktraceStatus::Captured {
+        eprintln!("{backtrace}");
+    }
 }
 
 async fn dispatch(command: Command, context: &Context) -> Result<ExitCode, Complaint> {

@@ -5,21 +5,18 @@ use super::ends::end_of;
 use super::grants::ResolvedGrants;
 use super::guest::{Given, Guest, MemosKept, Stop};
 use super::http::Outgoing;
-use super::logs::{Logs, shorten};
+use super::logs::Logs;
 use super::program::Program;
+use super::quarantine::{self, caught};
 use super::redact::Redactor;
 use super::room::Room;
 use super::secrets::Secret;
 use super::services::Services;
 use super::time::Time;
-use super::{Sandbox, passed, returned};
+use super::{Notice, Sandbox, passed, returned};
 use piton_core::{End, Failure, HostEnd, IdempotencyKey, Json, Limits, Phase, RunId, Usage};
 use std::any::Any;
-use std::future::{Future, poll_fn};
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::pin;
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::Duration;
 use wasmtime::{Store, UpdateDeadline};
 
@@ -29,8 +26,6 @@ const HOSTCALL_BYTES_MIN: u64 = 16 << 20;
 const HOSTCALL_BYTES_MORE: u64 = 64 << 10;
 /// Handles to resources, the guest's own and the host's, that one attempt may hold.
 const HANDLES_MAX: usize = 10_000;
-/// What is kept of a panic's message.
-const PANIC_BYTES_MAX: usize = 500;
 
 /// One call of a step.
 #[derive(Debug, Clone)]
@@ -91,9 +86,30 @@ impl Sandbox {
         let _slot = self.slots.acquire().await;
         let _ticking = self.ticker.tick();
         let time = Arc::new(Time::start(call.time_limit, call.limits.idle_timeout));
+        if let Some(why) = self.quarantine.refuses(program.digest()) {
+            return at_once(HostEnd::Denied, why, &time);
+        }
+        // What comes before the guest and after it reads a stranger's bytes, too.
+        match caught(self.call_in(program, call, services, &time)).await {
+            Ok(ended) => ended,
+            // Nothing has blotted out secrets in its text: that is kept to itself.
+            Err(_) => {
+                let (end, message) = self.panicked(program, &());
+                at_once(end, message, &time)
+            }
+        }
+    }
+
+    async fn call_in(
+        &self,
+        program: &Program,
+        call: Call,
+        services: Arc<dyn Services>,
+        time: &Arc<Time>,
+    ) -> Ended {
         let secrets = match self.secrets(&call.grants) {
             Ok(secrets) => secrets,
-            Err(missing) => return denied_at_once(missing.to_string(), &time),
+            Err(missing) => return at_once(HostEnd::Denied, missing.to_string(), time),
         };
         let redactor = Arc::new(Redactor::new(&secrets));
         let logs = Logs::new(services.clone(), call.limits.log_bytes, redactor.clone());
@@ -101,9 +117,9 @@ impl Sandbox {
         let logs = heard.logs.clone();
         let mut store = match self.store(&call, secrets, heard) {
             Ok(store) => store,
-            Err(message) => return denied_at_once(message, &time),
+            Err(message) => return at_once(HostEnd::Denied, message, time),
         };
-        let end = guard(&mut store, program, &call, &time).await;
+        let end = self.guard(&mut store, program, &call, time).await;
         logs.finish();
         let fuel_left = store.get_fuel().unwrap_or(0);
         let guest = store.into_data();
@@ -153,6 +169,41 @@ impl Sandbox {
         });
         Ok(store)
     }
+
+    /// Runs the guest until it ends, its time is up, or something panics.
+    async fn guard(
+        &self,
+        store: &mut Store<Guest>,
+        program: &Program,
+        call: &Call,
+        time: &Time,
+    ) -> End {
+        let room = Room::of(&call.grants.dirs);
+        if let Some(short) = room.is_short().await {
+            return End::Host(HostEnd::Denied, short);
+        }
+        let outcome = tokio::select! {
+            biased;
+            entered = caught(enter(store, program, call, time)) => entered,
+            up = time.up() => return End::Host(HostEnd::TimedOut, up.to_string()),
+            short = room.runs_short() => return End::Host(HostEnd::Denied, short),
+        };
+        let (end, message) = match outcome {
+            Ok(Ok(end)) => return end,
+            Ok(Err(error)) => end_of(&error, store.data(), call.limits.fuel),
+            Err(panic) => self.panicked(program, &*panic),
+        };
+        End::Host(end, message)
+    }
+
+    /// The component is called no more: it would do the same again.
+    fn panicked(&self, program: &Program, panic: &(dyn Any + Send)) -> (HostEnd, String) {
+        let digest = program.digest();
+        if self.quarantine.take_in(digest) {
+            (self.settings.notify)(Notice::Quarantined(digest));
+        }
+        (HostEnd::Trapped, quarantine::told(panic))
+    }
 }
 
 /// Where what a guest does is heard.
@@ -163,58 +214,15 @@ struct Heard {
     logs: Arc<Logs>,
 }
 
-fn denied_at_once(message: String, time: &Time) -> Ended {
+fn at_once(end: HostEnd, message: String, time: &Time) -> Ended {
     Ended {
-        end: End::Host(HostEnd::Denied, message),
+        end: End::Host(end, message),
         usage: Usage::new(),
         fuel_used: 0,
         memory_peak_bytes: 0,
         elapsed: time.elapsed(),
         logs_cut_bytes: 0,
     }
-}
-
-/// Runs the guest until it ends, its time is up, or something panics.
-async fn guard(store: &mut Store<Guest>, program: &Program, call: &Call, time: &Time) -> End {
-    let fuel_max = call.limits.fuel;
-    let room = Room::of(&call.grants.dirs);
-    if let Some(short) = room.is_short().await {
-        return End::Host(HostEnd::Denied, short);
-    }
-    let outcome = {
-        let mut guest = pin!(enter(store, program, call, time));
-        let guarded = poll_fn(|context| {
-            let polled = catch_unwind(AssertUnwindSafe(|| guest.as_mut().poll(context)));
-            match polled {
-                Ok(Poll::Pending) => Poll::Pending,
-                Ok(Poll::Ready(entered)) => Poll::Ready(Ok(entered)),
-                Err(panic) => Poll::Ready(Err(panic)),
-            }
-        });
-        tokio::select! {
-            biased;
-            entered = guarded => entered,
-            up = time.up() => return End::Host(HostEnd::TimedOut, up.to_string()),
-            short = room.runs_short() => return End::Host(HostEnd::Denied, short),
-        }
-    };
-    match outcome {
-        Ok(Ok(end)) => end,
-        Ok(Err(error)) => {
-            let (end, message) = end_of(&error, store.data(), fuel_max);
-            End::Host(end, message)
-        }
-        Err(panic) => End::Host(HostEnd::Trapped, panicked(&*panic)),
-    }
-}
-
-fn panicked(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().copied();
-    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    let text = shorten(text.unwrap_or("without a word"), PANIC_BYTES_MAX);
-    format!(
-        "the host itself panicked in this call: {text}; this is a mistake in piton, please report it"
-    )
 }
 
 /// Makes an instance and calls the phase's function in it.

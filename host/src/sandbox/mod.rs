@@ -24,6 +24,7 @@ mod logs;
 mod meter;
 mod passed;
 mod program;
+mod quarantine;
 mod redact;
 mod returned;
 mod room;
@@ -57,6 +58,7 @@ use cache::{Cache, Found};
 use compile::Workshop;
 use guest::Guest;
 use piton_core::Digest;
+use quarantine::Quarantine;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Instant;
@@ -75,6 +77,7 @@ pub struct Sandbox {
     gate: Arc<http::Gate>,
     ticker: Ticker,
     slots: Semaphore,
+    quarantine: Quarantine,
     programs: Mutex<HashMap<Digest, Arc<Place>>>,
 }
 
@@ -116,6 +119,7 @@ impl Sandbox {
         Ok(Self {
             workshop: Workshop::new(settings.compiler.clone(), settings.compile_limits),
             slots: Semaphore::new(settings.slots as usize),
+            quarantine: Quarantine::default(),
             programs: Mutex::new(HashMap::new()),
             settings,
             engine,

@@ -76,6 +76,8 @@ pub enum Notice {
     Compiled(Digest, Duration),
     /// Compiled code was there and is not used, for this reason: it is made anew.
     CacheRejected(Digest, String),
+    /// The host panicked in a call of it, and calls it no more.
+    Quarantined(Digest),
 }
 
 impl fmt::Display for Notice {
@@ -91,6 +93,11 @@ impl fmt::Display for Notice {
             Self::CacheRejected(digest, why) => {
                 write!(f, "compiled code of component {digest} is made anew: {why}")
             }
+            Self::Quarantined(digest) => write!(
+                f,
+                "a call of component {digest} made this host panic, which is a mistake in piton: \
+                 please report it. It is called no more until piton is started anew"
+            ),
         }
     }
 }

@@ -215,6 +215,11 @@ async fn a_panic_of_the_host_is_an_end_and_the_sandbox_lives() {
     let (end, message) = host_end(&ended);
     assert_eq!(end, HostEnd::Trapped);
     assert!(message.contains("told to panic; this is a mistake in piton"), "{message}");
+    *rig.services.trouble.lock().expect("no test panics here") = None;
+    let ended = rig.run(&guest, call()).await;
+    let (end, message) = host_end(&ended);
+    assert_eq!(end, HostEnd::Denied);
+    assert!(message.contains("calls it no more"), "{message}");
     assert_eq!(rig.run(&Wat::echo(), call()).await.end, succeeded("{\"n\":1}"));
 }
 

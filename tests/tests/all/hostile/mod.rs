@@ -9,6 +9,7 @@ mod manifests;
 mod memory;
 mod network;
 mod output;
+mod panics;
 mod socket;
 mod time;
 mod words;
