@@ -6,14 +6,15 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crate::chore::{Problem, ask, repository, run as run_command, say};
-use crate::{count, guests, readme, tidy, wasm_target};
+use crate::{count, guests, readme, supply, tidy, wasm_target};
 
 type Stage = (&'static str, fn() -> Result<(), Problem>);
 
 /// In the order of what is quick to tell, and what later stages need.
-const STAGES: [Stage; 9] = [
+const STAGES: [Stage; 10] = [
     ("tidy", tidy::check),
     ("format", format),
+    ("supply", supply::check),
     ("guests", build_guests),
     ("lint", lint),
     ("lint-steps", lint_steps),
@@ -86,7 +87,7 @@ fn build_guests() -> Result<(), Problem> {
 fn format() -> Result<(), Problem> {
     ensure_component("rustfmt", "fmt")?;
     let mut faults = Vec::new();
-    for folder in [""].into_iter().chain(STEPS) {
+    for folder in ["", "host/fuzz"].into_iter().chain(STEPS) {
         let mut cargo = cargo(folder, &["fmt", "--all", "--check"]);
         faults.extend(run_command(&mut cargo).err().map(|_| format!("`{folder}/`")));
     }

@@ -9,6 +9,7 @@ mod gate;
 mod guests;
 mod private_toolchain;
 mod readme;
+mod supply;
 mod tidy;
 mod wasm_target;
 
