@@ -90,7 +90,7 @@ pub fn restore(
         tell(Progress { done, all });
         true
     };
-    let at = rfc3339(super::shared::wall_clock());
+    let at = rfc3339(super::clock::wall_clock());
     Ok(Backup::of(file, at, journal::restore(file, data_dir, &mut watch).map_err(refused)?))
 }
 

@@ -86,7 +86,7 @@ const UPDATES_KEPT: usize = 256;
 /// How many inputs at most go into one decision's commit.
 const INPUTS_AT_ONCE: usize = 64;
 
-/// The longest sleep: past it the wall clock is read again, which may have been set meanwhile.
+/// The longest sleep: past it the time is read again, for the machine may have been suspended.
 const SLEEP_MAX: Duration = Duration::from_secs(60);
 
 /// A wait shorter than this is not worth giving the run up for.
@@ -110,6 +110,8 @@ pub(crate) struct Carrier {
     updates: broadcast::Sender<Arc<Update>>,
     is_leaving: bool,
     taken_up: Instant,
+    /// How far its time is ahead of the host's.
+    ahead: Duration,
     /// Whether what is due was looked at and nothing followed: it waits for a change.
     is_settled: bool,
 }
@@ -125,6 +127,7 @@ impl Carrier {
         let (updates, _) = broadcast::channel(UPDATES_KEPT);
         let evaluator = Evaluator::new(Arc::clone(&loaded), Arc::clone(&shared.secret));
         let carrier = Self {
+            ahead: shared.clock.ahead(run.id(), run.updated_at()),
             shared,
             loaded,
             evaluator,
@@ -170,8 +173,12 @@ impl Carrier {
         self.take_first(said).await
     }
 
+    fn now(&self) -> Timestamp {
+        self.shared.now().after(self.ahead)
+    }
+
     async fn take_first(&mut self, first: Input) -> Result<(), HostFailure> {
-        let now = self.shared.now();
+        let now = self.now();
         let events = self.decide(first, now);
         let events = events.map_err(|refusal| HostFailure::bug(refusal.to_string()))?;
         self.record(events, now).await
@@ -180,7 +187,7 @@ impl Carrier {
     /// Whether the run would refuse `said`, were it taken over now.
     pub(crate) fn would_refuse(&self, said: Input) -> Result<(), Refusal> {
         let mut trial = self.run.clone();
-        let moment = moment(&self.shared, &self.evaluator, self.shared.now(), false);
+        let moment = moment(&self.shared, &self.evaluator, self.now(), false);
         advance(&mut trial, Input::HostRestarted, moment)?;
         advance(&mut trial, said, moment).map(|_| ())
     }
@@ -265,10 +272,10 @@ impl Carrier {
         }
         let is_followed = self.updates.receiver_count() > 0;
         let wake_at = self.run.next_timer();
-        let is_soon = wake_at.is_some_and(|at| at < self.shared.now().after(PARKED_AT_LEAST));
+        let is_soon = wake_at.is_some_and(|at| at < self.now().after(PARKED_AT_LEAST));
         let is_settled_in = self.taken_up.elapsed() >= PARKED_AFTER;
         let parks = status == RunStatus::Waiting && !is_followed && !is_soon && is_settled_in;
-        parks.then_some(Rest::Parks(wake_at))
+        parks.then_some(Rest::Parks(wake_at.map(|at| at.before(self.ahead))))
     }
 
     /// Waits for something to happen, decides, and records what follows.
@@ -291,7 +298,7 @@ impl Carrier {
         loop {
             let timer = self.run.next_timer().filter(|_| !self.is_settled);
             let mut sleep = match timer {
-                Some(at) => at.since(self.shared.now()).min(SLEEP_MAX),
+                Some(at) => at.since(self.now()).min(SLEEP_MAX),
                 None => SLEEP_MAX,
             };
             let until_parked = PARKED_AFTER.saturating_sub(self.taken_up.elapsed());
@@ -303,7 +310,7 @@ impl Carrier {
                 biased;
                 wake = self.inbox.recv() => return wake,
                 () = tokio::time::sleep(sleep) => {
-                    if timer.is_some_and(|at| at <= self.shared.now()) {
+                    if timer.is_some_and(|at| at <= self.now()) {
                         return Some(Wake::Time);
                     }
                     if may_be_parked {
@@ -315,7 +322,7 @@ impl Carrier {
     }
 
     async fn turn(&mut self, wakes: Vec<Wake>) -> Result<(), HostFailure> {
-        let now = self.shared.now();
+        let now = self.now();
         let mut replies = Replies::default();
         let mut events = Vec::new();
         let is_time = wakes.iter().any(|wake| matches!(wake, Wake::Time));

@@ -7,6 +7,7 @@ mod backup;
 mod bounds;
 mod carry;
 mod checking;
+mod clock;
 mod contents;
 mod cost;
 mod document;
@@ -410,7 +411,9 @@ impl Host {
             match row.status {
                 RunStatus::Stuck => continue,
                 RunStatus::Waiting if self.shared.carried(row.run).is_none() => {
-                    self.shared.parked.park(row.run, row.wake_at);
+                    let ahead = self.shared.clock.ahead(row.run, row.updated_at);
+                    let wake_at = row.wake_at.map(|at| at.before(ahead));
+                    self.shared.parked.park(row.run, wake_at);
                 }
                 _ => {
                     let (host, run) = (self.clone(), row.run);
@@ -570,7 +573,7 @@ impl Following {
 /// Takes parked runs up when they are due, for as long as the host is there. It does not keep the
 /// host: whoever lets go of it gives the directory up.
 async fn wake_parked(parked: Arc<Parked>, shared: Weak<Shared>) {
-    // The longest sleep: the wall clock may be set meanwhile.
+    // The longest sleep: the machine may be suspended meanwhile.
     const SLEEP_MAX: std::time::Duration = std::time::Duration::from_secs(60);
     loop {
         let Some(shared) = shared.upgrade().filter(|shared| !shared.is_leaving()) else { return };

@@ -2,6 +2,7 @@
 //! Never decides anything, and knows no run from the inside.
 
 use super::carry::{Carried, Rest, Wake};
+use super::clock::Clock;
 use super::loaded::{LoadFailed, Loaded};
 use super::meddler::Meddler;
 use super::parked::Parked;
@@ -18,7 +19,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{
     Arc, Mutex, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak,
 };
-use std::time::{SystemTime, UNIX_EPOCH};
 use tokio::sync::watch;
 
 /// What the host needs to know from its surroundings.
@@ -109,6 +109,7 @@ pub(crate) struct Shared {
     pub(crate) secret: Arc<Secret>,
     pub(crate) journal: Arc<dyn Journal>,
     pub(crate) fence: u64,
+    pub(crate) clock: Clock,
     writer: Writer,
     settings: Settings,
     sandbox: OnceLock<Result<Sandbox, HostFailure>>,
@@ -145,6 +146,7 @@ impl Shared {
             components,
             secret: Arc::new(secret),
             fence,
+            clock: Clock::start(),
             writer,
             settings,
             sandbox: OnceLock::new(),
@@ -164,7 +166,7 @@ impl Shared {
 
     /// The time: milliseconds of wall time.
     pub(crate) fn now(&self) -> Timestamp {
-        wall_clock()
+        self.clock.now()
     }
 
     /// The sandbox, made when it is first needed: looking at runs needs none.
@@ -301,12 +303,6 @@ impl Carried {
             Err(_) => Rest::Failed(HostFailure::bug("the run's task ended without a word")),
         }
     }
-}
-
-/// The time: milliseconds of wall time.
-pub(super) fn wall_clock() -> Timestamp {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Timestamp::from_millis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }
 
 /// Where compiled code is kept.
