@@ -32,6 +32,35 @@ fn a_full_disk_stops_and_resume_goes_on() {
     panic!("it never ran undisturbed");
 }
 
+/// A disk that says it could not make something durable is not asked again: what it has is not known.
+#[test]
+fn a_disk_that_does_not_keep_its_word_stops_and_resume_goes_on() {
+    let home = Home::with(Chain::new(3, 0).manifest());
+    let shim = Shim::build(&home);
+    home.run(&["run", "pipeline.toml"]).expect_code(0);
+    for count in 0..2_000 {
+        let key = format!("at-{count}");
+        let start = ["run", "--json", "--key", &key, "pipeline.toml"];
+        let moment = Moment::BrokenAfterSync(count + 1);
+        let stopped = home.piton(&start).with_shim(&shim, moment).run();
+        if stopped.code == Some(0) {
+            assert!(count > 3, "it stopped at fewer than {count} places");
+            home.run(&["verify"]).expect_code(0);
+            return;
+        }
+        assert_eq!(stopped.code, Some(1), "broken after {count} syncs\n{stopped}");
+        stopped.expect_said("hint: ");
+        let end = match home.run_of_key(&key) {
+            Some(run) => home.run(&["resume", "--json", &run]),
+            None => home.run(&start),
+        };
+        let summary = end.expect_code(0).json();
+        assert_eq!(summary["output"]["n"], 3);
+        home.story(summary["run"].as_str().expect("a run should have an id")).check(1);
+    }
+    panic!("it never ran undisturbed");
+}
+
 /// The same on a real disk that is full, where the system lets this user have one of their own.
 #[test]
 fn a_really_full_disk_stops_and_resume_goes_on() {

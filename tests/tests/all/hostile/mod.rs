@@ -65,6 +65,26 @@ fn every_test_that_the_page_names_is_there() {
     assert!(count > 60, "the page names {count} tests");
 }
 
+/// What holds against a function may not hold in the binary: each row has a test from outside.
+#[test]
+fn every_row_has_a_test_of_the_binary() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let page = fs::read_to_string(root.join("host/docs/security.md")).expect("a page");
+    let (_, table) = page.split_once("## Attacks").expect("the page should have its table");
+    let rows = table.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| #"));
+    let is_row = |row: &&str| row[2..].starts_with(|first: char| first.is_ascii_digit());
+    let mut count = 0;
+    for row in rows.filter(is_row).filter(|row| !row.contains("in this version")) {
+        let named = row.split('`').filter_map(|word| word.split_once("::"));
+        let is_tried = named
+            .into_iter()
+            .any(|(file, function)| has_test(&root.join("tests/tests/all"), file, function));
+        assert!(is_tried, "no test of the binary: {row}");
+        count += 1;
+    }
+    assert!(count > 60, "the page has {count} attacks");
+}
+
 #[test]
 fn every_attack_of_the_hostile_step_is_tried() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));

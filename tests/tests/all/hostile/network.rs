@@ -1,7 +1,9 @@
 //! Steps and services that want to get where nothing is granted, or that never come to an end.
 //! Nothing here leaves this machine.
 
-use piton_tests::{ATTACK_MIB, Arena, Manner, Server, Text, eventually};
+use piton_tests::{
+    ATTACK_MIB, Arena, Home, Manner, Moment, Server, Shim, Text, attack_manifest, eventually,
+};
 use serde_json::{Value, json};
 
 /// Runs one attack against a server, with a grant for it, and returns its summary.
@@ -239,4 +241,91 @@ fn no_socket_is_ever_made() {
         assert_eq!(seen["output"], 1, "{kind}: {seen}");
     }
     arena.end(ATTACK_MIB);
+}
+
+/// Nor is there a way to have a name looked up: it would tell whoever serves that name.
+#[test]
+fn no_name_is_looked_up_for_a_step() {
+    let outside = r#"
+(import "wasi:sockets/network@0.2.0" (instance $network
+    (export "network" (type (sub resource)))
+    (type $code' (enum "unknown" "access-denied" "not-supported" "invalid-argument" "out-of-memory"
+        "timeout" "concurrency-conflict" "not-in-progress" "would-block" "invalid-state"
+        "new-socket-limit" "address-not-bindable" "address-in-use" "remote-unreachable"
+        "connection-refused" "connection-reset" "connection-aborted" "datagram-too-large"
+        "name-unresolvable" "temporary-resolver-failure" "permanent-resolver-failure"))
+    (export "error-code" (type (eq $code')))))
+(alias export $network "network" (type $net))
+(alias export $network "error-code" (type $code))
+(import "wasi:sockets/instance-network@0.2.0" (instance $instance
+    (alias outer 1 $net (type $net')) (export "network" (type $given (eq $net')))
+    (export "instance-network" (func (result (own $given))))))
+(import "wasi:sockets/ip-name-lookup@0.2.0" (instance $look
+    (alias outer 1 $net (type $net')) (export "network" (type $given (eq $net')))
+    (alias outer 1 $code (type $code')) (export "error-code" (type $why (eq $code')))
+    (export "resolve-address-stream" (type $stream (sub resource)))
+    (export "resolve-addresses" (func (param "network" (borrow $given)) (param "name" string)
+        (result (result (own $stream) (error $why)))))))
+(core func $all (canon lower (func $instance "instance-network")))
+(core func $look-up (canon lower (func $look "resolve-addresses") (memory $mem)))
+(core instance $outside (export "all" (func $all)) (export "look-up" (func $look-up)))"#;
+    let imports = "(import \"outside\" \"all\" (func $all (result i32)))
+        (import \"outside\" \"look-up\" (func $look-up (param i32 i32 i32 i32)))";
+    // One for an error that is `permanent-resolver-failure`.
+    let code = "(call $look-up (call $all) (i32.const 1024) (i32.const 12) (i32.const 64))
+        (call $number (i32.and (i32.load8_u (i32.const 64))
+            (i32.eq (i32.load8_u (i32.const 68)) (i32.const 20))))";
+    let home = Home::with(attack_manifest("look-up.wasm", ""));
+    let text = Text::executing(code, "(data (i32.const 1024) \"told.example\")");
+    home.write("look-up.wasm", text.outside(outside, imports).bytes());
+    let shim = Shim::build(&home);
+    let run = home.piton(&["run", "--json", "pipeline.toml"]);
+    let seen = run.with_shim(&shim, Moment::Names("127.0.0.1")).run().json();
+    assert_eq!(seen["output"], 1, "{seen}");
+    assert_eq!(asked_of_the_network(&home), "");
+}
+
+/// The attack's look-up has these addresses; returns the codes of so many calls' failures, and what was
+/// asked of the network.
+fn names_lead_to(addresses: &'static str, calls: usize) -> (Vec<String>, String) {
+    let url = "http://rebinds.example";
+    let home = Home::with(attack_manifest(
+        "steps/hostile",
+        &format!("grants.http = [\"{url}\"]\ninput = {{ how = \"read-slowly\", url = \"{url}\" }}"),
+    ));
+    home.write("inputs.ndjson", "{}\n".repeat(calls));
+    let shim = Shim::build(&home);
+    let each = ["run", "--json", "--each", "inputs.ndjson", "--parallel", "1", "pipeline.toml"];
+    let ended = home.piton(&each).with_shim(&shim, Moment::Names(addresses)).run();
+    let summaries = ended.json_lines();
+    assert_eq!(summaries.len(), calls, "{ended}");
+    let code = |summary: &Value| summary["failure"]["code"].as_str().unwrap_or_default().to_owned();
+    (summaries.iter().map(code).collect(), asked_of_the_network(&home))
+}
+
+fn asked_of_the_network(home: &Home) -> String {
+    std::fs::read_to_string(home.path("network")).unwrap_or_default()
+}
+
+/// A name that is good when it is checked and leads inside the next time it is asked for: a connection
+/// goes to the very address that was checked, and each connection has a check of its own.
+#[test]
+fn a_name_that_changes_leads_nowhere_inside() {
+    let (codes, asked) = names_lead_to("203.0.114.7,127.0.0.1,203.0.114.8", 3);
+    assert_eq!(codes, ["http-unreachable", "http-denied", "http-unreachable"], "{asked}");
+    assert_eq!(
+        asked,
+        "look-up rebinds.example\nconnect 203.0.114.7\nlook-up rebinds.example\n\
+         look-up rebinds.example\nconnect 203.0.114.8\n"
+    );
+}
+
+/// One address inside among good ones, first or last, and the name leads nowhere at all.
+#[test]
+fn a_name_that_also_leads_inside_leads_nowhere() {
+    for addresses in ["203.0.114.7+10.0.0.1", "169.254.169.254+203.0.114.7"] {
+        let (codes, asked) = names_lead_to(addresses, 1);
+        assert_eq!(codes, ["http-denied"], "{asked}");
+        assert_eq!(asked, "look-up rebinds.example\n");
+    }
 }
