@@ -12,6 +12,9 @@ use piton_core::{
 };
 use std::sync::Arc;
 
+#[cfg(test)]
+mod changed;
+
 /// A target's name and its function.
 pub type Target = (&'static str, fn(&[u8]));
 
