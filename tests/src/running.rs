@@ -214,12 +214,33 @@ impl Running {
         self.memory("VmRSS:")
     }
 
+    /// The memory that it holds now and that no file stands behind, in bytes.
+    ///
+    /// # Panics
+    /// Where it has ended.
+    pub fn own_memory_bytes(&self) -> u64 {
+        self.memory("RssAnon:")
+    }
+
+    /// How many threads it has now.
+    ///
+    /// # Panics
+    /// Where it has ended.
+    pub fn threads(&self) -> u64 {
+        self.status("Threads:")
+    }
+
     fn memory(&self, which: &str) -> u64 {
+        self.status(which) * 1024
+    }
+
+    /// A number that the system tells of it.
+    fn status(&self, which: &str) -> u64 {
         let file = PathBuf::from(format!("/proc/{}/status", self.child.id()));
         let status = std::fs::read_to_string(file).expect("it should be under way");
         let line = status.lines().find_map(|line| line.strip_prefix(which));
-        let kib = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok());
-        kib.expect("a process should have memory") * 1024
+        let number = line.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok());
+        number.expect("a process should have threads and memory")
     }
 
     /// Waits for its end.

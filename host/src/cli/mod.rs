@@ -19,6 +19,7 @@ mod graph;
 mod inspect;
 mod lock;
 mod logs;
+mod memory;
 mod new;
 mod plan;
 mod prune;
@@ -115,6 +116,7 @@ const fn version() -> &'static str {
 }
 
 pub(crate) fn main() -> ExitCode {
+    memory::give_back();
     let raw: Vec<_> = std::env::args_os().skip(1).collect();
     if let Some((first, rest)) = raw.split_first()
         && first == piton::sandbox::COMPILE_ARGUMENT
@@ -133,7 +135,8 @@ pub(crate) fn main() -> ExitCode {
     }));
     let arguments = Arguments::parse();
     let context = Context::new(arguments.globals);
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    let runtime = runtime.enable_all().thread_keep_alive(memory::THREADS_KEPT).build();
     let runtime = match runtime {
         Ok(runtime) => runtime,
         Err(error) => {

@@ -1,7 +1,10 @@
 //! All attacks at once beside 64 honest runs, for as many minutes as its argument says (default 10):
 //! `cargo run -p piton-tests --bin soak -- 10`. The steps must be built: `cargo xtask guests`.
-//! Prints a table for `host/docs/security.md`, and fails where an honest run did not complete, memory
+//! Prints tables for `host/docs/security.md`, and fails where an honest run did not complete, memory
 //! grew, the journal does not verify, or something of an attack was printed as it came.
+//!
+//! Memory is flat where the middle of what the host held in the second half of the last phase is not
+//! above that of the first half by more than a tenth, the first fifth, in which it warms up, left out.
 
 use piton_tests::{Chain, GRANT, Home, Manner, Running, Server, attack_manifest};
 use serde_json::{Value, json};
@@ -75,8 +78,12 @@ const HONEST: usize = 64;
 const AT_ONCE: &str = "8";
 /// How often calm and one attacker take turns.
 const TURNS: u32 = 6;
-/// How much more the last quarter may hold than the first, in MiB: what the allocator keeps.
-const GROWTH_MIB: u64 = 64;
+/// What the host may hold in the second half, in hundredths of what it held in the first.
+const GROWTH_MOST: u64 = 110;
+/// Of a phase, what is left out while memory warms up: one part in so many.
+const WARMING: usize = 5;
+/// Into how many parts the table of memory divides the last phase.
+const PARTS: usize = 10;
 
 fn main() -> ExitCode {
     let minutes = std::env::args().nth(1).and_then(|text| text.parse::<f64>().ok());
@@ -107,26 +114,63 @@ struct Phase {
     took: Duration,
     honest: u64,
     attacks: u64,
-    /// The most memory in each quarter, in MiB.
-    quarters: [u64; 4],
+    samples: Vec<Sample>,
+}
+
+/// What the host held at one moment.
+#[derive(Clone, Copy)]
+struct Sample {
+    /// All that is in memory, in MiB.
+    all: u64,
+    /// That of it which is not a file's, in KiB.
+    own_kib: u64,
+    threads: u64,
+    /// What is kept on the disk, in MiB.
+    kept: u64,
 }
 
 impl Phase {
     fn new(name: &'static str) -> Self {
-        Self { name, took: Duration::ZERO, honest: 0, attacks: 0, quarters: [0; 4] }
+        Self { name, took: Duration::ZERO, honest: 0, attacks: 0, samples: Vec::new() }
     }
 
     fn add(&mut self, more: Self) {
         self.took += more.took;
         self.honest += more.honest;
         self.attacks += more.attacks;
-        for (most, more) in self.quarters.iter_mut().zip(more.quarters) {
-            *most = u64::max(*most, more);
-        }
+        self.samples.extend(more.samples);
     }
 
     fn pace(&self) -> f64 {
         self.honest as f64 / self.took.as_secs_f64()
+    }
+
+    /// The most memory, in MiB.
+    fn most(&self) -> u64 {
+        self.samples.iter().map(|sample| sample.all).max().unwrap_or(0)
+    }
+
+    /// The middle of what was held in each half after warming up, in KiB.
+    fn halves(&self) -> [u64; 2] {
+        let warm = &self.samples[self.samples.len() / WARMING..];
+        let (first, second) = warm.split_at(warm.len() / 2);
+        [first, second].map(|half| middle(half, |sample| sample.own_kib))
+    }
+
+    /// A table of how memory, threads and the disk went on.
+    fn tell_course(&self) {
+        println!(
+            "\n| part | own memory | all memory, at most | threads | kept |\n| --- | --- | --- | --- | --- |"
+        );
+        let length = self.samples.len().div_ceil(PARTS).max(1);
+        for (part, samples) in self.samples.chunks(length).enumerate() {
+            let own = middle(samples, |sample| sample.own_kib) >> 10;
+            let most = samples.iter().map(|sample| sample.all).max().unwrap_or(0);
+            let threads = middle(samples, |sample| sample.threads);
+            let kept = samples.last().map_or(0, |sample| sample.kept);
+            let part = part + 1;
+            println!("| {part} | {own} MiB | {most} MiB | {threads} | {kept} MiB |");
+        }
     }
 }
 
@@ -157,13 +201,13 @@ impl Soak {
         let began = Instant::now();
         let is_over = AtomicBool::new(false);
         let (home, host, is_over) = (&self.home, &self.host, &is_over);
-        let (honest, attacks, quarters) = thread::scope(|scope| {
+        let (honest, attacks, samples) = thread::scope(|scope| {
             let attacks = scope.spawn(move || {
                 attackers.map_or_else(Vec::new, |at_once| {
                     rounds(home, is_over, "attacks.ndjson", at_once, "attack.toml")
                 })
             });
-            let memory = scope.spawn(move || watch(host, began, time, is_over));
+            let memory = scope.spawn(move || watch(home, host, is_over));
             // Attacks may outlast it.
             let honest = scope.spawn(move || {
                 let done = rounds(home, is_over, "honest.ndjson", "64", "honest.toml");
@@ -177,7 +221,7 @@ impl Soak {
         let ((honest, took), attacks) = (honest.expect(told), attacks.expect(told));
         self.judge(&honest, &attacks);
         let (honest, attacks) = (honest.len() as u64, attacks.len() as u64);
-        Phase { name, took, honest, attacks, quarters: quarters.expect(told) }
+        Phase { name, took, honest, attacks, samples: samples.expect(told) }
     }
 
     fn judge(&mut self, honest: &[Value], attacks: &[Value]) {
@@ -207,29 +251,34 @@ impl Soak {
         }
         let calm = phases.first().map_or(1.0, Phase::pace);
         println!(
-            "\n| phase | honest runs | a second | of calm | attacks | most memory, by quarter |\n| --- | --- | --- | --- | --- | --- |"
+            "\n| phase | honest runs | a second | of calm | attacks | most memory |\n| --- | --- | --- | --- | --- | --- |"
         );
         for phase in phases {
-            let Phase { name, honest, attacks, quarters, .. } = phase;
-            let (pace, quarters) = (phase.pace(), quarters.map(|mib| mib.to_string()).join(", "));
+            let Phase { name, honest, attacks, .. } = phase;
+            let (pace, most) = (phase.pace(), phase.most());
             println!(
-                "| {name} | {honest} | {pace:.1} | {:.0} % | {attacks} | {quarters} MiB |",
+                "| {name} | {honest} | {pace:.1} | {:.0} % | {attacks} | {most} MiB |",
                 100.0 * pace / calm
             );
         }
-        if let Some(Phase { quarters: [first, .., last], .. }) = phases.last()
-            && *last > first + GROWTH_MIB
-        {
-            self.faults.push(format!("memory grew from {first} to {last} MiB"));
+        if let Some(last) = phases.last() {
+            last.tell_course();
+            let [first, second] = last.halves();
+            println!(
+                "\nThe middle of the second half: {} % of the first.",
+                100 * second / first.max(1)
+            );
+            if second * 100 > first * GROWTH_MOST {
+                self.faults.push(format!("memory grew from {first} to {second} KiB"));
+            }
         }
         if self.ends.len() != ATTACKS.len() + REQUESTS.len() {
             self.faults.push(format!("only {} of the attacks were tried", self.ends.len()));
         }
-        let journal = self.home.data().join("journal.redb");
-        let size = journal.metadata().map_or(0, |known| known.len()) >> 20;
+        let size = kept_mib(&self.home);
         self.host.kill().expect_inert();
         let verified = self.home.run(&["verify"]);
-        println!("\nThe journal has {size} MiB. verify: {}", verified.stderr.trim());
+        println!("\nWhat is kept has {size} MiB. verify: {}", verified.stderr.trim());
         if verified.code != Some(0) {
             self.faults.push(verified.to_string());
         }
@@ -277,14 +326,30 @@ fn rounds(
     summaries
 }
 
-/// The most memory that the host held in each quarter of a time.
-fn watch(host: &Running, began: Instant, time: Duration, is_over: &AtomicBool) -> [u64; 4] {
-    let mut quarters = [0; 4];
+/// What the host holds, again and again until it is over.
+fn watch(home: &Home, host: &Running, is_over: &AtomicBool) -> Vec<Sample> {
+    let mut samples = Vec::new();
     while !is_over.load(Ordering::SeqCst) {
-        let quarter = (began.elapsed().as_secs_f64() / time.as_secs_f64() * 4.0) as usize;
-        let most = &mut quarters[quarter.min(3)];
-        *most = u64::max(*most, host.memory_bytes() >> 20);
+        samples.push(Sample {
+            all: host.memory_bytes() >> 20,
+            own_kib: host.own_memory_bytes() >> 10,
+            threads: host.threads(),
+            kept: kept_mib(home),
+        });
         thread::sleep(Duration::from_millis(50));
     }
-    quarters
+    samples
+}
+
+/// What lies in the data directory itself, journal and all, in MiB.
+fn kept_mib(home: &Home) -> u64 {
+    let files = std::fs::read_dir(home.data()).into_iter().flatten().flatten();
+    files.filter_map(|file| file.metadata().ok()).map(|known| known.len()).sum::<u64>() >> 20
+}
+
+/// The middle of some numbers.
+fn middle(samples: &[Sample], which: impl Fn(&Sample) -> u64) -> u64 {
+    let mut numbers: Vec<u64> = samples.iter().map(which).collect();
+    numbers.sort_unstable();
+    numbers.get(numbers.len() / 2).copied().unwrap_or(0)
 }
