@@ -6,6 +6,7 @@ use super::exit;
 use piton::manifest::{self, Level};
 use piton::runner::{Checking, ManifestRefused};
 use serde::Serialize;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -60,8 +61,15 @@ pub(crate) async fn run(arguments: &Arguments, context: &Context) -> Result<Exit
             continue;
         }
         let name = path.display().to_string();
-        let drawn = manifest::render(&name, &text, &complaints, context.has_color, context.width);
-        context.say(drawn.trim_end());
+        // Whoever wants to hear less still wants to hear why it says no.
+        let is_told = |complaint: &manifest::Complaint| {
+            !context.globals.quiet || complaint.level == Level::Error
+        };
+        let told: Vec<_> = complaints.into_iter().filter(is_told).collect();
+        let drawn = manifest::render(&name, &text, &told, context.has_color, context.width);
+        if !told.is_empty() {
+            let _ = writeln!(std::io::stderr(), "{}", drawn.trim_end());
+        }
         if is_good {
             print(&format!("{name}: good"));
         }

@@ -184,6 +184,7 @@ fn page(context: &Context, summary: &Summary) -> String {
             lines.push(format!("{word:<9} {amounts}"));
         }
     }
+    lines.extend(summary.damaged.iter().map(|what| format!("damaged   {}", inert(what))));
     if summary.status == "stuck" {
         lines.push(format!("next      {}", what_next(summary)));
     }

@@ -45,6 +45,9 @@ pub struct Summary {
     pub stays: Vec<String>,
     /// Its input.
     pub input: Box<RawValue>,
+    /// What is damaged of what it began with, for people; left out where nothing is.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub damaged: Vec<String>,
 }
 
 /// A step of a [`Summary`].
@@ -217,6 +220,7 @@ impl Summary {
             finished_at: run.finished_at().map(rfc3339),
             stays: stays(run),
             input: raw(run.input()),
+            damaged: Vec::new(),
         }
     }
 }

@@ -32,11 +32,18 @@ pub(super) struct Looks<'a> {
     contents: &'a ComponentStore,
     begun: BTreeMap<(Digest, BTreeMap<String, Digest>), Arc<Begun>>,
     reconciling: BTreeMap<Digest, bool>,
+    /// What is damaged and is done without; none where nothing may be.
+    damaged: Option<Vec<String>>,
 }
 
 impl<'a> Looks<'a> {
     pub(super) fn new(contents: &'a ComponentStore) -> Self {
-        Self { contents, begun: BTreeMap::new(), reconciling: BTreeMap::new() }
+        Self { contents, begun: BTreeMap::new(), reconciling: BTreeMap::new(), damaged: None }
+    }
+
+    /// Looks at runs whose components cannot be read, too: what became of them is in the journal.
+    fn despite_damage(contents: &'a ComponentStore) -> Self {
+        Self { damaged: Some(Vec::new()), ..Self::new(contents) }
     }
 
     pub(super) fn fold(&mut self, id: RunId, records: &RunRecords) -> Result<Looked, HostFailure> {
@@ -70,9 +77,17 @@ impl<'a> Looks<'a> {
         let manifest = recorded_manifest(manifest, text)?;
         let mut pipeline = manifest.pipeline.as_ref().clone();
         for step in &mut pipeline.steps {
-            step.reconciles = match components.get(&step.name) {
-                Some(component) => self.reconciles(component)?,
-                None => false,
+            let Some(component) = components.get(&step.name) else {
+                step.reconciles = false;
+                continue;
+            };
+            step.reconciles = match (self.reconciles(component), &mut self.damaged) {
+                (Ok(reconciles), _) => reconciles,
+                (Err(what), Some(damaged)) => {
+                    damaged.push(format!("step `{}`: {what}", step.name));
+                    false
+                }
+                (Err(what), None) => return Err(what),
             };
         }
         let named = manifest.steps.into_iter().map(|settings| settings.component);
@@ -134,12 +149,15 @@ pub(super) fn unreadable(id: RunId, what: impl std::fmt::Display) -> HostFailure
 }
 
 impl Host {
-    /// Folds a run to look at it.
-    pub(super) async fn look_at(&self, run: RunId) -> Result<Looked, SayFailed> {
+    /// Folds a run to look at it. Tells what is damaged of what it needs to go on, too.
+    pub(super) async fn look_at(&self, run: RunId) -> Result<(Looked, Vec<String>), SayFailed> {
         let records = self.records(run)?;
         let host = self.clone();
-        let looked =
-            off_the_loop(move || Looks::new(&host.shared.components).fold(run, &records)).await;
-        looked.map_err(SayFailed::Host)
+        let looked = off_the_loop(move || {
+            let mut looks = Looks::despite_damage(&host.shared.components);
+            let looked = looks.fold(run, &records)?;
+            Ok((looked, looks.damaged.unwrap_or_default()))
+        });
+        looked.await.map_err(SayFailed::Host)
     }
 }

@@ -308,8 +308,8 @@ impl Host {
                 return Ok(summary);
             }
         }
-        let (folded, _) = self.look_at(run).await?;
-        Ok(Box::new(Summary::of(&folded)))
+        let ((folded, _), damaged) = self.look_at(run).await?;
+        Ok(Box::new(Summary { damaged, ..Summary::of(&folded) }))
     }
 
     /// Why a run stands where it stands.
@@ -318,7 +318,7 @@ impl Host {
     /// [`SayFailed`] where there is no such run, or the journal cannot be read.
     pub async fn explain(&self, run: RunId) -> Result<Explanation, SayFailed> {
         let holder = self.shared.carried(run).map(|_| std::process::id());
-        let (folded, events) = self.look_at(run).await?;
+        let ((folded, events), _) = self.look_at(run).await?;
         let mut explanation = explain::explain(&folded, &events, holder);
         if !folded.status().is_final() {
             let (loaded, ..) = self.fold(run).await?;

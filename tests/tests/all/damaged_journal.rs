@@ -206,3 +206,27 @@ fn a_data_directory_of_others_is_refused() {
         .expect("permissions should be set");
     kept.check_is_refused("others can write");
 }
+
+/// A component that is damaged keeps nobody from seeing where its run stands.
+#[test]
+fn a_run_whose_component_is_damaged_is_shown() {
+    let kept = Kept::new();
+    let contents = fs::read_dir(kept.home.data().join("components")).expect("a folder").flatten();
+    let mut count = 0;
+    for path in contents.map(|entry| entry.path()) {
+        if fs::read(&path).expect("a content should be read").starts_with(b"\0asm") {
+            fs::write(&path, b"\0asm, or so it says").expect("a content should be overwritten");
+            count += 1;
+        }
+    }
+    assert!(count > 0, "a component should be kept");
+    let shown = kept.home.run(&["show", &kept.unfinished]).expect_code(0);
+    for step in [Chain::step(1), Chain::step(2)] {
+        assert!(shown.stdout.contains(&format!("damaged   step `{step}`: what is at")), "{shown}");
+    }
+    let told = kept.home.summary(&kept.unfinished);
+    assert_eq!(told["damaged"].as_array().map(Vec::len), Some(2), "{told}");
+    assert_eq!(told["steps"][0]["status"], "succeeded", "{told}");
+    kept.home.run(&["events", &kept.unfinished]).expect_code(0);
+    kept.home.run(&["verify"]).expect_code(1).expect_said("put the same file there again");
+}

@@ -31,8 +31,9 @@ fn seven_mistakes_are_all_named() {
         .map(|error| (error["line"].as_u64().unwrap_or(0), error["column"].as_u64().unwrap_or(0)))
         .collect();
     assert_eq!(places, PLACES, "{told}");
-    for command in ["check", "run", "graph"] {
-        let told = home.run(&[command, "pipeline.toml"]).expect_code(2);
+    for command in ["check", "run", "graph", "--quiet check"] {
+        let words: Vec<&str> = command.split(' ').chain(["pipeline.toml"]).collect();
+        let told = home.run(&words).expect_code(2);
         for (line, column) in PLACES {
             let place = format!("pipeline.toml:{line}:{column}\n");
             assert!(told.stderr.contains(&place), "{place}\n{told}");
