@@ -33,6 +33,7 @@ pub struct Server {
 struct State {
     heads: Mutex<Vec<String>>,
     open: AtomicUsize,
+    most_alive: AtomicUsize,
 }
 
 impl Server {
@@ -49,6 +50,7 @@ impl Server {
             for stream in listener.incoming().flatten() {
                 let (manner, state) = (manner.clone(), Arc::clone(&kept));
                 state.open.fetch_add(1, Ordering::SeqCst);
+                state.most_alive.fetch_max(alive(address.port()), Ordering::SeqCst);
                 thread::spawn(move || {
                     serve(stream, &manner, &state.heads);
                     state.open.fetch_sub(1, Ordering::SeqCst);
@@ -76,10 +78,29 @@ impl Server {
         self.state.heads.lock().expect("no server should panic").clone()
     }
 
+    /// How many connections at most were there for both sides when one of them came in. The system
+    /// knows: it needs no thread of this service to notice that one has gone.
+    pub fn most_alive(&self) -> usize {
+        self.state.most_alive.load(Ordering::SeqCst)
+    }
+
     /// How many connections are open.
     pub fn open(&self) -> usize {
         self.state.open.load(Ordering::SeqCst)
     }
+}
+
+/// How many connections to a port neither side has closed.
+fn alive(port: u16) -> usize {
+    const ESTABLISHED: &str = "01";
+    let table = std::fs::read_to_string("/proc/net/tcp").expect("the system should know");
+    let local = format!(":{port:04X}");
+    let is_alive = |line: &&str| {
+        let mut words = line.split_whitespace().skip(1);
+        let is_local = words.next().is_some_and(|address| address.ends_with(&local));
+        is_local && words.nth(1) == Some(ESTABLISHED)
+    };
+    table.lines().filter(is_alive).count()
 }
 
 /// Answers one request, and returns when its connection is closed.

@@ -31,28 +31,27 @@ fn ends_as(how: &str, besides: &str, end: &str) -> Value {
     summary
 }
 
+/// Loops that would go on for an hour, as many as there are cores and more: another run that the same
+/// process carries comes to its end among them.
 #[test]
 fn an_endless_loop_holds_up_nobody_else() {
-    let home = Home::with(misbehaving("loop", r#"timeout = "6s""#));
+    let home = Home::with(misbehaving("loop", "timeout = \"1h\"\nfuel = 1_000_000_000_000_000"));
     home.write("chain.toml", Chain::new(5, 1).manifest());
-    // As many as there are cores, and more.
-    home.write("inputs.ndjson", "{}\n{}\n{}\n{}\n");
+    let cores = std::thread::available_parallelism().map_or(2, |cores| cores.get());
+    let loops = (cores + 2).min(16);
+    home.write("inputs.ndjson", "{}\n".repeat(loops));
     let mut looping = home.start(&["run", "--json", "--each", "inputs.ndjson", "pipeline.toml"]);
+    let under_way = || {
+        let runs = home.runs();
+        let loops = runs.iter().filter(|run| run["pipeline"] == "misbehaving");
+        loops.filter(|run| run["status"] == "running").count()
+    };
     looping.wait_until("all loops are under way", |_| {
-        home.data().join("socket").exists() && home.runs().len() == 4
+        home.data().join("socket").exists() && under_way() == loops
     });
-    // The process that loops carries this run, too.
-    let other = home.run(&["run", "--json", "chain.toml"]).expect_code(0).json();
-    let looping = looping.finish().expect_code(3);
-    let loops = looping.json_lines();
-    assert_eq!(loops.len(), 4, "{looping}");
-    let ended = |summary: &Value| summary["finished_at"].as_str().expect("an end").to_owned();
-    for summary in loops {
-        assert_eq!(summary["failure"]["end"], "timed-out");
-        let run = summary["run"].as_str().expect("a run should have an id");
-        assert_eq!(home.story(run).ends("it", "execute"), ["timed-out"]);
-        assert!(ended(&other) < ended(&summary), "the other run had to wait");
-    }
+    home.run(&["run", "--json", "chain.toml"]).expect_code(0);
+    assert_eq!(under_way(), loops, "no loop should have made room for it");
+    looping.kill();
 }
 
 #[test]

@@ -221,7 +221,7 @@ fn both_attempts_are_in_the_ledger() {
 
 #[test]
 fn a_hanging_step_has_no_second_beside_it() {
-    let keys = "timeout = \"400ms\"\ninput = { fail = \"loop\", times = 1 }";
+    let keys = "timeout = \"2s\"\ninput = { fail = \"loop\", times = 1 }";
     let home = Home::with(pipeline("counter", keys));
     let summary = home.run(&["run", "--json", "pipeline.toml"]).expect_code(0).json();
     let story: Story = home.story(run_of(&summary));
