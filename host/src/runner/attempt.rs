@@ -2,6 +2,7 @@
 //! Tells its run how it ended; never decides what that means, and never touches the journal.
 
 use super::carry::Wake;
+use super::holding::{Kept, LogRoom};
 use super::meddler::CallGuest;
 use super::shared::Shared;
 use super::update::Update;
@@ -31,6 +32,7 @@ pub(crate) struct AttemptCall {
     pub(crate) timeout: Duration,
     pub(crate) memos: BTreeMap<String, String>,
     pub(crate) log_cursor: u64,
+    pub(crate) log_room: Arc<LogRoom>,
 }
 
 /// A call under way. Dropping it ends the guest and every host call under way in it.
@@ -95,6 +97,7 @@ async fn call(
         attempt: due.attempt,
         memos: Mutex::new(attempt.memos),
         lines: AtomicU64::new(attempt.log_cursor),
+        log_room: attempt.log_room,
         to_run,
         updates,
     });
@@ -166,12 +169,18 @@ struct AttemptServices {
     attempt: u32,
     memos: Mutex<BTreeMap<String, String>>,
     lines: AtomicU64,
+    log_room: Arc<LogRoom>,
     to_run: mpsc::UnboundedSender<Wake>,
     updates: broadcast::Sender<Arc<Update>>,
 }
 
 impl AttemptServices {
     fn keep_line(&self, channel: LogChannel, text: String) {
+        let (channel, text) = match self.log_room.take(&text) {
+            Kept::Line => (channel, text),
+            Kept::Notice(notice) => (LogChannel::Host, notice),
+            Kept::Nothing => return,
+        };
         let number = self.lines.fetch_add(1, Ordering::Relaxed) + 1;
         self.shared.log(LogLine {
             run: self.run,

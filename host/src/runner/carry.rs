@@ -5,7 +5,7 @@
 use super::attempt::{self, AttemptCall, RunningAttempt};
 use super::document::Summary;
 use super::evaluator::Evaluator;
-use super::holding::Holding;
+use super::holding::{Holding, LogRoom};
 use super::loaded::Loaded;
 use super::shared::{HostFailure, Shared};
 use super::update::Update;
@@ -105,6 +105,7 @@ pub(crate) struct Carrier {
     tail: Tail,
     calls: BTreeMap<InstanceId, RunningAttempt>,
     log_cursors: BTreeMap<String, u64>,
+    log_room: Arc<LogRoom>,
     inbox: mpsc::UnboundedReceiver<Wake>,
     to_self: mpsc::UnboundedSender<Wake>,
     updates: broadcast::Sender<Arc<Update>>,
@@ -136,6 +137,7 @@ impl Carrier {
             tail,
             calls: BTreeMap::new(),
             log_cursors: BTreeMap::new(),
+            log_room: Arc::default(),
             inbox,
             to_self: to_self.clone(),
             updates: updates.clone(),
@@ -159,6 +161,7 @@ impl Carrier {
     async fn find_log_cursors(&mut self) -> Result<(), HostFailure> {
         self.shared.flush().await?;
         for line in self.shared.journal.log_lines(self.run.id(), None)? {
+            self.log_room.take(&line.text);
             let cursor = self.log_cursors.entry(line.step).or_default();
             *cursor = line.number.max(*cursor);
         }
@@ -245,6 +248,7 @@ impl Carrier {
                 timeout: self.run.pipeline().steps[step].timeout,
                 memos: found.memos.clone(),
                 log_cursor: self.log_cursors.get(&name).copied().unwrap_or(0),
+                log_room: Arc::clone(&self.log_room),
                 run: self.run.id(),
                 name,
                 call,
