@@ -15,6 +15,7 @@ pub(super) enum Kind {
     LogLine = b'l' as isize,
     Meta = b'm' as isize,
     Secret = b's' as isize,
+    Entry = b'w' as isize,
 }
 
 /// The first 16 bytes of a SHA-256.

@@ -1,4 +1,4 @@
-//! Writes batches and log lines in one durable transaction.
+//! Writes batches and log lines in one transaction, and makes it durable.
 //! Checks order, fence and key of each batch; never decides what is in one.
 
 use super::super::batch::{Batch, Tail};
@@ -7,21 +7,14 @@ use super::super::store::{JournalError, KeyOwner, Refusal, Verdicts};
 use super::guard::guarded;
 use super::tables::{
     BY_KEY, BY_PIPELINE, BY_STATUS, Bytes, Counts, Entry, LOGS, Links, LogEntry, META, META_COUNTS,
-    META_FENCE, RECORDS, RUNS, StoredRow, decode_key_owner, encode_key_owner, pipeline_count,
+    META_FENCE, META_WAL, RECORDS, RUNS, StoredRow, decode_key_owner, encode_key_owner, pipeline_count,
     pipeline_key, run_key, seal_meta, status_code, status_key, unseal_meta,
 };
+use super::wal::{Brought, Content, Wal};
 use ::redb::{Database, Durability, ReadableTable, Table, WriteTransaction};
 use piton_core::{RunId, RunStatus};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-
-/// From this size on every commit also saves which pages are free ("quick repair"). Without it the
-/// first start after a crash walks the whole file, about 1.1 ms per MiB; with it that start takes
-/// 2 ms whatever the size, but each commit costs twice as much.
-pub(super) const QUICK_REPAIR_BYTES_MIN: u64 = 64 << 20;
-
-/// The file's size is looked at once in so many commits.
-const COMMITS_PER_LOOK: u64 = 256;
 
 /// What the one writer knows between commits.
 #[derive(Default)]
@@ -32,10 +25,10 @@ pub(super) struct State {
     pub(super) next: u64,
     /// The arrival number of the next log lines.
     pub(super) next_log: u64,
-    /// None for a store in memory, which needs no quick repair.
+    /// None for a store in memory.
     pub(super) file: Option<PathBuf>,
-    pub(super) quick_repair: bool,
-    pub(super) commits: u64,
+    /// What makes commits durable; without one each transaction is durable itself.
+    pub(super) wal: Option<Wal>,
     /// Set by the first error and for good: what the disk holds is not known any more. An fsync
     /// that failed must not be tried again, it would report success for pages that were dropped.
     pub(super) failed: Option<JournalError>,
@@ -55,19 +48,45 @@ impl State {
         result
     }
 
-    pub(super) fn begin(&mut self, database: &Database) -> Result<WriteTransaction, JournalError> {
-        if !self.quick_repair && self.commits.is_multiple_of(COMMITS_PER_LOOK) {
-            let bytes = self.file.as_ref().and_then(|file| Some(file.metadata().ok()?.len()));
-            self.quick_repair = bytes.is_some_and(|bytes| bytes >= QUICK_REPAIR_BYTES_MIN);
-        }
-        self.commits += 1;
-        let mut transaction = database.begin_write()?;
-        transaction
-            .set_durability(Durability::Immediate)
-            .map_err(|error| JournalError::Failed { what: error.to_string() })?;
-        transaction.set_quick_repair(self.quick_repair);
-        Ok(transaction)
+    pub(super) fn begin(&self, database: &Database) -> Result<WriteTransaction, JournalError> {
+        Ok(database.begin_write()?)
     }
+
+    /// Makes a transaction durable: by an entry of the log, or by a checkpoint where that has no room.
+    pub(super) fn finish(
+        &mut self,
+        mut transaction: WriteTransaction,
+        brought: Brought<'_>,
+    ) -> Result<(), JournalError> {
+        let Some(wal) = &mut self.wal else { return self.checkpoint(transaction) };
+        if !wal.append(brought)? {
+            return self.checkpoint(transaction);
+        }
+        transaction.set_durability(Durability::None).map_err(failed)?;
+        transaction.commit()?;
+        Ok(())
+    }
+
+    /// Makes a transaction and all before it durable in the tables, and begins the log anew.
+    ///
+    /// With "quick repair" it also saves which pages are free: else the first opening after a crash, and
+    /// every journal that has a log is left like one, would walk the whole file.
+    pub(super) fn checkpoint(
+        &mut self,
+        mut transaction: WriteTransaction,
+    ) -> Result<(), JournalError> {
+        let Some(wal) = &mut self.wal else { return Ok(transaction.commit()?) };
+        transaction
+            .open_table(META)?
+            .insert(META_WAL, &*seal_meta(META_WAL, &wal.next_epoch().to_be_bytes()))?;
+        transaction.set_quick_repair(true);
+        transaction.commit()?;
+        wal.begin_anew()
+    }
+}
+
+fn failed(error: impl std::fmt::Display) -> JournalError {
+    JournalError::Failed { what: error.to_string() }
 }
 
 pub(super) fn commit(
@@ -77,40 +96,85 @@ pub(super) fn commit(
     log_lines: &[LogLine],
 ) -> Result<Verdicts, JournalError> {
     let transaction = state.begin(database)?;
-    let mut verdicts = Vec::with_capacity(batches.len());
-    let counts_before = state.counts;
-    {
-        let mut tables = Tables::open(&transaction)?;
-        for batch in batches {
-            verdicts.push(tables.append(batch, state)?);
-        }
-        if state.counts != counts_before {
-            write_counts(&transaction, &state.counts)?;
-        }
-        if !log_lines.is_empty() {
-            tables.append_log_lines(log_lines, &mut state.next_log)?;
-        }
-    }
+    let verdicts = take_in(&transaction, state, batches, log_lines)?;
     if log_lines.is_empty() && verdicts.iter().all(Result::is_err) {
         transaction.abort()?;
-    } else {
-        transaction.commit()?;
+        return Ok(verdicts);
+    }
+    let taken = batches.iter().zip(&verdicts).filter(|(_, verdict)| verdict.is_ok());
+    let taken: Vec<&Batch> = taken.map(|(batch, _)| batch).collect();
+    state.finish(transaction, Brought::Commit(&taken, log_lines))?;
+    Ok(verdicts)
+}
+
+/// Writes batches and log lines into the tables.
+fn take_in(
+    transaction: &WriteTransaction,
+    state: &mut State,
+    batches: &[Batch],
+    log_lines: &[LogLine],
+) -> Result<Verdicts, JournalError> {
+    let mut verdicts = Vec::with_capacity(batches.len());
+    let counts_before = state.counts;
+    let mut tables = Tables::open(transaction)?;
+    for batch in batches {
+        verdicts.push(tables.append(batch, state)?);
+    }
+    if state.counts != counts_before {
+        write_counts(transaction, &state.counts)?;
+    }
+    if !log_lines.is_empty() {
+        tables.append_log_lines(log_lines, &mut state.next_log)?;
     }
     Ok(verdicts)
 }
 
+/// Takes in again what the log had and the tables had not.
+pub(super) fn replay(
+    database: &Database,
+    state: &mut State,
+    contents: Vec<Content>,
+) -> Result<(), JournalError> {
+    let mut transaction = state.begin(database)?;
+    for (number, content) in contents.into_iter().enumerate() {
+        let fits = match content {
+            Content::Commit(batches, log_lines) => {
+                let verdicts = take_in(&transaction, state, &batches, &log_lines)?;
+                verdicts.iter().all(Result::is_ok)
+            }
+            Content::Fence(fence) => {
+                let follows = fence > state.fence;
+                write_fence(&transaction, fence)?;
+                state.fence = fence;
+                follows
+            }
+        };
+        if !fits {
+            let what = format!("entry {number} of `journal.wal` does not follow the tables");
+            return Err(JournalError::corrupt_store(what));
+        }
+    }
+    // It is durable where it was read from.
+    transaction.set_durability(Durability::None).map_err(failed)?;
+    transaction.commit()?;
+    Ok(())
+}
+
 pub(super) fn take_fence(database: &Database, state: &mut State) -> Result<u64, JournalError> {
     let transaction = state.begin(database)?;
-    let fence = {
-        let mut meta = transaction.open_table(META)?;
-        let fence = number_in(&meta, META_FENCE)?.and_then(|fence| fence.checked_add(1));
-        let fence = fence.ok_or_else(|| JournalError::corrupt_store("it has no `fence`"))?;
-        meta.insert(META_FENCE, &*seal_meta(META_FENCE, &fence.to_be_bytes()))?;
-        fence
-    };
-    transaction.commit()?;
+    let fence = number_in(&transaction.open_table(META)?, META_FENCE)?;
+    let fence = fence.and_then(|fence| fence.checked_add(1));
+    let fence = fence.ok_or_else(|| JournalError::corrupt_store("it has no `fence`"))?;
+    write_fence(&transaction, fence)?;
+    state.finish(transaction, Brought::Fence(fence))?;
     state.fence = fence;
     Ok(fence)
+}
+
+fn write_fence(transaction: &WriteTransaction, fence: u64) -> Result<(), JournalError> {
+    let sealed = seal_meta(META_FENCE, &fence.to_be_bytes());
+    transaction.open_table(META)?.insert(META_FENCE, &*sealed)?;
+    Ok(())
 }
 
 pub(super) fn write_counts(

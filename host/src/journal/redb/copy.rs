@@ -11,7 +11,7 @@ use super::open::builder;
 use super::read::Reader;
 use super::tables::{
     BACKUP, BACKUP_CONTENTS, BACKUP_SECRET, BACKUP_VERSION, BY_KEY, BY_PIPELINE, BY_STATUS,
-    CONTENTS, LOGS, META, META_FORMAT, META_ID, RECORDS, RUNS, seal_meta, unseal_meta,
+    CONTENTS, LOGS, META, META_FORMAT, META_ID, META_WAL, RECORDS, RUNS, seal_meta, unseal_meta,
 };
 use ::redb::backends::FileBackend;
 use ::redb::{
@@ -142,7 +142,10 @@ fn copy_journal(
     copy(BY_PIPELINE, from, to, progress)?;
     copy(BY_KEY, from, to, progress)?;
     copy(LOGS, from, to, progress)?;
-    copy(META, from, to, progress)
+    copy(META, from, to, progress)?;
+    // A copy has what the log has, and no log.
+    from_redb(from_redb(to.open_table(META))?.remove(META_WAL))?;
+    Ok(())
 }
 
 fn copy<K: Key + 'static, V: Value + 'static>(

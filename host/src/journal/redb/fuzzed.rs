@@ -93,7 +93,7 @@ fn open(bytes: Vec<u8>, check: Check) -> Option<RedbJournal> {
     disk.set_len(bytes.len() as u64).and_then(|()| disk.write(0, &bytes)).expect("memory");
     guarded(|| {
         let database = builder(check).create_with_backend(disk)?;
-        RedbJournal::over(database, id, None)
+        RedbJournal::over(database, id, None, None)
     })
     .ok()
 }

@@ -15,6 +15,7 @@ mod tables;
 #[cfg(test)]
 mod tests;
 mod verify;
+mod wal;
 
 use super::backup::{BackedUp, BackupError, Keepsakes, Watch};
 use super::batch::{Batch, RunRecords};
@@ -58,12 +59,9 @@ impl RedbJournal {
         self.with(|database| guarded(|| look(read::Reader::open(database)?)))
     }
 
-    /// Closes it as it is. redb writes nothing where it is closed by a panic; this one calls no hook.
+    /// Closes it as it is.
     fn close_without_writing(self) {
-        let _ = catch_unwind(AssertUnwindSafe(|| {
-            let _journal = self;
-            resume_unwind(Box::new("closed"));
-        }));
+        self.state().failed.get_or_insert(JournalError::Failed { what: "it is closed".into() });
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -144,13 +142,33 @@ impl Journal for RedbJournal {
 }
 
 impl Drop for RedbJournal {
-    /// redb writes its last state when it closes, and may panic over what it finds. The journal
-    /// needs none of that: the next start repairs.
+    /// The tables become durable, so that the next start has nothing to take in again. Where that fails it
+    /// will have: nothing is lost by that.
     fn drop(&mut self) {
         let database = self.database.get_mut().unwrap_or_else(PoisonError::into_inner).take();
+        let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let Some(database) = database else { return };
+        if state.failed.is_none() && state.wal.as_ref().is_some_and(|wal| !wal.is_empty()) {
+            let _ = state.attempt(|state| state.checkpoint(state.begin(&database)?));
+        }
+        if state.failed.is_some() || state.wal.is_some() {
+            return close_without_writing(database);
+        }
+        // redb writes its last state when it closes, and may panic over what it finds.
         let _ = guarded(|| {
             drop(database);
             Ok(())
         });
     }
+}
+
+/// redb writes nothing where it is closed by a panic; this one calls no hook.
+fn close_without_writing(database: Database) {
+    if std::thread::panicking() {
+        return drop(database);
+    }
+    let _ = catch_unwind(AssertUnwindSafe(|| {
+        let _database = database;
+        resume_unwind(Box::new("closed"));
+    }));
 }

@@ -4,16 +4,19 @@
 use super::super::store::JournalError;
 use super::super::stored::FORMAT_VERSION;
 use super::RedbJournal;
-use super::commit::{State, write_counts};
+use super::commit::{State, number_in, replay, write_counts};
 use super::guard::guarded;
 use super::read::Reader;
 use super::tables::{
     BY_KEY, BY_PIPELINE, BY_STATUS, Bytes, Counts, LOGS, META, META_FENCE, META_FORMAT, META_ID,
-    RECORDS, RUNS, seal_meta, unseal_meta,
+    META_WAL, RECORDS, RUNS, seal_meta, unseal_meta,
 };
-use ::redb::{Builder, Database, ReadableTable, TableDefinition};
+use super::wal::Wal;
+use ::redb::backends::FileBackend;
+use ::redb::{Builder, Database, ReadableTable, StorageBackend, TableDefinition};
 use std::fs::File;
 use std::io::Read;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, RwLock};
 
@@ -54,30 +57,66 @@ impl RedbJournal {
                 if magic.is_empty() { "the file is empty" } else { "the file is no journal" };
             return Err(JournalError::corrupt_store(what));
         }
-        guarded(|| Self::over(builder(check).open(file)?, id, Some(file.to_owned())))
+        guarded(|| {
+            let database = builder(check).open(file)?;
+            let wal = file.with_extension("wal");
+            let mut options = File::options();
+            options.read(true).write(true).create(true).truncate(false).mode(0o600);
+            let wal = Box::new(FileBackend::new(options.open(wal)?)?);
+            Self::over(database, id, Some(file.to_owned()), Some(wal))
+        })
     }
 
-    /// Checks that the database is the journal with this id, and reads where it stands.
+    /// Checks that the database is the journal with this id, reads where it stands, and takes in what only its
+    /// write-ahead log has. Without a file for that, there must never have been one.
     pub(super) fn over(
         database: Database,
         id: [u8; 16],
         file: Option<PathBuf>,
+        wal: Option<Box<dyn StorageBackend>>,
     ) -> Result<Self, JournalError> {
         let state = State { file, ..State::default() };
         // From here on it is closed as journals are, whatever is found in it.
         let journal = Self { database: RwLock::new(Some(database)), state: Mutex::new(state) };
-        let (fence, counts, next, next_log) = match journal.read(|reader| reader.stand(id)) {
-            Ok(found) => found,
+        match journal.take_up(id, wal) {
+            Ok(()) => Ok(journal),
             Err(error) => {
                 journal.close_without_writing();
-                return Err(error);
+                Err(error)
             }
-        };
-        let mut state = journal.state();
+        }
+    }
+
+    fn take_up(
+        &self,
+        id: [u8; 16],
+        wal: Option<Box<dyn StorageBackend>>,
+    ) -> Result<(), JournalError> {
+        let (fence, counts, next, next_log) = self.read(|reader| reader.stand(id))?;
+        let epoch = self.read(|reader| reader.epoch())?;
+        let mut state = self.state();
         (state.fence, state.counts) = (fence, counts);
         (state.next, state.next_log) = (next, next_log);
-        drop(state);
-        Ok(journal)
+        match (epoch, wal) {
+            (None, None) => Ok(()),
+            (Some(_), None) => Err(JournalError::corrupt_store("it is without its `journal.wal`")),
+            (None, Some(file)) => {
+                state.wal = Some(Wal::create(file, id)?);
+                state.attempt(|state| {
+                    self.with(|database| state.checkpoint(state.begin(database)?))
+                })
+            }
+            (Some(epoch), Some(file)) => {
+                let (wal, contents) = Wal::open(file, id, epoch)?;
+                state.wal = Some(wal);
+                if contents.is_empty() {
+                    return Ok(());
+                }
+                state.attempt(|state| {
+                    self.with(|database| replay(database, state, contents))
+                })
+            }
+        }
     }
 }
 
@@ -103,6 +142,11 @@ impl Reader {
         let last = self.snapshot.open_table(table)?.last()?.map_or(0, |(key, _)| key.value());
         last.checked_add(1)
             .ok_or_else(|| JournalError::corrupt_store("the arrival numbers are used up"))
+    }
+
+    /// The epoch of the write-ahead log that the tables are in; none where they have no log yet.
+    fn epoch(&self) -> Result<Option<u64>, JournalError> {
+        number_in(&self.snapshot.open_table(META)?, META_WAL)
     }
 
     pub(super) fn meta(&self, name: &str) -> Result<Vec<u8>, JournalError> {

@@ -90,7 +90,7 @@ pub(super) fn remove(
         transaction.abort()?;
     } else {
         write_counts(&transaction, &state.counts)?;
-        transaction.commit()?;
+        state.checkpoint(transaction)?;
     }
     Ok(verdicts)
 }
@@ -152,6 +152,8 @@ pub(super) fn compact(
         None => Ok(0),
     };
     let bytes_before = size(state)?;
+    // Moving pages makes durable what is only in the log: the tables must say so before.
+    state.checkpoint(state.begin(database)?)?;
     match database.compact() {
         Ok(_) => {}
         // Somebody reads an older state, which must stay where it is.
@@ -160,7 +162,7 @@ pub(super) fn compact(
         Err(error) => return Err(JournalError::Failed { what: error.to_string() }),
     }
     let bytes_after = size(state)?;
-    // The file's size is looked at again with the next commit.
-    (state.commits, state.quick_repair) = (0, false);
+    // The next opening should find which pages are free.
+    state.checkpoint(state.begin(database)?)?;
     Ok(Some(Compacted { bytes_before, bytes_after }))
 }

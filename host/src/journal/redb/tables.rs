@@ -45,6 +45,9 @@ pub(super) const META_FENCE: &str = "fence";
 /// In [`META`]: how many runs have each status.
 pub(super) const META_COUNTS: &str = "counts";
 
+/// In [`META`]: the epoch of the write-ahead log that the tables are in. None in a journal without one.
+pub(super) const META_WAL: &str = "wal";
+
 /// How many runs have each status, by its code.
 pub(super) type Counts = [u64; RunStatus::ALL.len()];
 
@@ -69,7 +72,7 @@ pub(super) const fn status_code(status: RunStatus) -> u8 {
     }
 }
 
-fn status_of(code: u8) -> Option<RunStatus> {
+pub(super) fn status_of(code: u8) -> Option<RunStatus> {
     RunStatus::ALL.into_iter().find(|status| status_code(*status) == code)
 }
 
@@ -107,11 +110,11 @@ impl<'a> Bytes<'a> {
         self.array().map(u64::from_be_bytes)
     }
 
-    fn checksum(&mut self) -> Option<Checksum> {
+    pub(super) fn checksum(&mut self) -> Option<Checksum> {
         self.array().map(Checksum::from_bytes)
     }
 
-    fn slice(&mut self, length: usize) -> Option<&'a [u8]> {
+    pub(super) fn slice(&mut self, length: usize) -> Option<&'a [u8]> {
         let (head, rest) = self.0.split_at_checked(length)?;
         self.0 = rest;
         Some(head)

@@ -41,7 +41,7 @@ fn new_journal() -> Vec<u8> {
 pub(super) fn open(disk: &Disk) -> Result<RedbJournal, JournalError> {
     super::super::guarded(|| {
         let database = builder(Check::OnRead).create_with_backend(disk.clone())?;
-        RedbJournal::over(database, ID, None)
+        RedbJournal::over(database, ID, None, None)
     })
 }
 

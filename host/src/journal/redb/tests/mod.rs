@@ -16,5 +16,5 @@ keeps_the_contract!(|| {
     let database = builder(Check::OnRead).create_with_backend(InMemoryBackend::new());
     let database = database.expect("a database should be made");
     fill(&database, ID).expect("the tables should be made");
-    RedbJournal::over(database, ID, None).expect("the journal should open")
+    RedbJournal::over(database, ID, None, None).expect("the journal should open")
 });
