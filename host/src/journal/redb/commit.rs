@@ -7,8 +7,8 @@ use super::super::store::{JournalError, KeyOwner, Refusal, Verdicts};
 use super::guard::guarded;
 use super::tables::{
     BY_KEY, BY_PIPELINE, BY_STATUS, Bytes, Counts, Entry, LOGS, Links, LogEntry, META, META_COUNTS,
-    META_FENCE, META_WAL, RECORDS, RUNS, StoredRow, decode_key_owner, encode_key_owner, pipeline_count,
-    pipeline_key, run_key, seal_meta, status_code, status_key, unseal_meta,
+    META_FENCE, META_WAL, RECORDS, RUNS, StoredRow, decode_key_owner, encode_key_owner,
+    pipeline_count, pipeline_key, run_key, seal_meta, status_code, status_key, unseal_meta,
 };
 use super::wal::{Brought, Content, Wal};
 use ::redb::{Database, Durability, ReadableTable, Table, WriteTransaction};

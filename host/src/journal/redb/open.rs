@@ -11,7 +11,7 @@ use super::tables::{
     BY_KEY, BY_PIPELINE, BY_STATUS, Bytes, Counts, LOGS, META, META_FENCE, META_FORMAT, META_ID,
     META_WAL, RECORDS, RUNS, seal_meta, unseal_meta,
 };
-use super::wal::Wal;
+use super::wal::{BYTES_MIN, Wal};
 use ::redb::backends::FileBackend;
 use ::redb::{Builder, Database, ReadableTable, StorageBackend, TableDefinition};
 use std::fs::File;
@@ -34,6 +34,9 @@ pub enum Check {
     /// Every page, at once.
     Whole,
 }
+
+/// The file of a write-ahead log, and the size that it gets where it is new.
+pub(super) type WalFile = (Box<dyn StorageBackend>, usize);
 
 impl RedbJournal {
     /// Makes a journal in a file that does not exist yet, and closes it again.
@@ -63,7 +66,7 @@ impl RedbJournal {
             let mut options = File::options();
             options.read(true).write(true).create(true).truncate(false).mode(0o600);
             let wal = Box::new(FileBackend::new(options.open(wal)?)?);
-            Self::over(database, id, Some(file.to_owned()), Some(wal))
+            Self::over(database, id, Some(file.to_owned()), Some((wal, BYTES_MIN)))
         })
     }
 
@@ -73,7 +76,7 @@ impl RedbJournal {
         database: Database,
         id: [u8; 16],
         file: Option<PathBuf>,
-        wal: Option<Box<dyn StorageBackend>>,
+        wal: Option<WalFile>,
     ) -> Result<Self, JournalError> {
         let state = State { file, ..State::default() };
         // From here on it is closed as journals are, whatever is found in it.
@@ -87,11 +90,7 @@ impl RedbJournal {
         }
     }
 
-    fn take_up(
-        &self,
-        id: [u8; 16],
-        wal: Option<Box<dyn StorageBackend>>,
-    ) -> Result<(), JournalError> {
+    fn take_up(&self, id: [u8; 16], wal: Option<WalFile>) -> Result<(), JournalError> {
         let (fence, counts, next, next_log) = self.read(|reader| reader.stand(id))?;
         let epoch = self.read(|reader| reader.epoch())?;
         let mut state = self.state();
@@ -100,21 +99,18 @@ impl RedbJournal {
         match (epoch, wal) {
             (None, None) => Ok(()),
             (Some(_), None) => Err(JournalError::corrupt_store("it is without its `journal.wal`")),
-            (None, Some(file)) => {
-                state.wal = Some(Wal::create(file, id)?);
-                state.attempt(|state| {
-                    self.with(|database| state.checkpoint(state.begin(database)?))
-                })
+            (None, Some((file, bytes))) => {
+                state.wal = Some(Wal::create(file, id, bytes)?);
+                state
+                    .attempt(|state| self.with(|database| state.checkpoint(state.begin(database)?)))
             }
-            (Some(epoch), Some(file)) => {
+            (Some(epoch), Some((file, _))) => {
                 let (wal, contents) = Wal::open(file, id, epoch)?;
                 state.wal = Some(wal);
                 if contents.is_empty() {
                     return Ok(());
                 }
-                state.attempt(|state| {
-                    self.with(|database| replay(database, state, contents))
-                })
+                state.attempt(|state| self.with(|database| replay(database, state, contents)))
             }
         }
     }

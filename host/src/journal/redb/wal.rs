@@ -13,14 +13,14 @@ use super::super::checksum::Kind;
 use super::super::store::JournalError;
 use super::tables::seal;
 use ::redb::StorageBackend;
-pub(super) use entry::{Brought, Content};
 use entry::{ALIGNMENT, HEADER_BYTES, Place};
+pub(super) use entry::{Brought, Content};
 
 /// Where the entries begin: what ties the file to its journal has a block of its own.
 const ENTRIES_AT: usize = 4096;
 
 /// The file's size to begin with. It doubles at a checkpoint while it was too small.
-const BYTES_MIN: usize = 256 << 10;
+pub(super) const BYTES_MIN: usize = 256 << 10;
 
 /// And at most: so much is read, and taken in again, at the first opening after a crash.
 const BYTES_MAX: usize = 4 << 20;
@@ -40,16 +40,16 @@ pub(super) struct Wal {
 }
 
 impl Wal {
-    /// Makes a log of zeros in place of whatever is in the file. The next checkpoint begins its first epoch.
+    /// Makes a log of so many zeros in place of whatever is in the file. The next checkpoint begins its first epoch.
     pub(super) fn create(
         file: Box<dyn StorageBackend>,
         journal: [u8; 16],
+        bytes: usize,
     ) -> Result<Self, JournalError> {
         file.set_len(0)?;
         let place = Place { epoch: 0, number: 0 };
-        let mut wal =
-            Self { file, journal, bytes: 0, next: ENTRIES_AT, place, entry: Vec::new() };
-        wal.grow_to(BYTES_MIN)?;
+        let mut wal = Self { file, journal, bytes: 0, next: ENTRIES_AT, place, entry: Vec::new() };
+        wal.grow_to(bytes)?;
         wal.file.write(0, &head(&journal))?;
         wal.file.sync_data()?;
         Ok(wal)
@@ -149,11 +149,7 @@ fn head(journal: &[u8; 16]) -> Vec<u8> {
 ///
 /// Each is durable before the next is begun, so a crash can leave none but the last in pieces: that one
 /// was not acknowledged, and the log ends before it. If there is a whole one behind it, something else happened.
-fn read(
-    bytes: &[u8],
-    journal: &[u8; 16],
-    epoch: u64,
-) -> Result<(Vec<Content>, usize), String> {
+fn read(bytes: &[u8], journal: &[u8; 16], epoch: u64) -> Result<(Vec<Content>, usize), String> {
     let mut found = Vec::new();
     let mut next = ENTRIES_AT;
     while let Some((number, content, length)) =

@@ -5,7 +5,7 @@
 use super::super::super::batch::{Batch, Record};
 use super::super::super::contract::{Pen, step_ended};
 use super::super::super::store::{Journal, JournalError, KeyOwner, Removal};
-use super::super::open::{builder, fill};
+use super::super::open::builder;
 use super::super::{Check, RedbJournal};
 use super::ID;
 use super::disk::{Disk, Survives};
@@ -29,20 +29,49 @@ struct Life {
 
 const KEY: &str = "monday";
 
-fn new_journal() -> Vec<u8> {
-    let disk = Disk::holding(Vec::new());
-    let database = builder(Check::OnRead).create_with_backend(disk.clone());
-    let database = database.expect("a database should be made");
-    fill(&database, ID).expect("the tables should be made");
-    drop(database);
-    disk.after_power_failure(Survives::Nothing)
+/// The journal's two files on one disk.
+#[derive(Clone)]
+pub(super) struct Files {
+    tables: Disk,
+    wal: Disk,
 }
 
-pub(super) fn open(disk: &Disk) -> Result<RedbJournal, JournalError> {
-    super::super::guarded(|| {
-        let database = builder(Check::OnRead).create_with_backend(disk.clone())?;
-        RedbJournal::over(database, ID, None, None)
-    })
+/// What a machine finds in them.
+pub(super) type Images = (Vec<u8>, Vec<u8>);
+
+/// A log that has room for a few entries only, so that every story has checkpoints, and larger ones.
+const WAL_BYTES: usize = 6 << 10;
+
+impl Files {
+    pub(super) fn holding((tables, wal): Images) -> Self {
+        let tables = Disk::holding(tables);
+        Self { wal: tables.beside(wal), tables }
+    }
+
+    fn failing_after(self, operations: usize, failure: ErrorKind) -> Self {
+        Self { tables: self.tables.failing_after(operations, failure), ..self }
+    }
+
+    /// Opens the journal in them; its log has so many bytes where it is made now.
+    pub(super) fn open(&self, wal_bytes: usize) -> Result<RedbJournal, JournalError> {
+        super::super::guarded(|| {
+            let database = builder(Check::OnRead).create_with_backend(self.tables.clone())?;
+            RedbJournal::over(database, ID, None, Some((Box::new(self.wal.clone()), wal_bytes)))
+        })
+    }
+
+    pub(super) fn after_power_failure(&self, (tables, wal): (Survives, Survives)) -> Images {
+        (self.tables.after_power_failure(tables), self.wal.after_power_failure(wal))
+    }
+}
+
+/// As a directory is made: without a log.
+fn new_journal() -> Images {
+    (super::new_database(), Vec::new())
+}
+
+pub(super) fn open(files: &Files) -> Result<RedbJournal, JournalError> {
+    files.open(WAL_BYTES)
 }
 
 /// Three runs, one of them with a key, log lines, a removal and a move of pages.
@@ -67,8 +96,8 @@ fn deeds(fence: u64) -> Vec<Deed> {
 }
 
 /// Lives until the disk stops.
-fn live(disk: &Disk) -> Life {
-    let opened = open(disk).and_then(|journal| journal.take_fence().map(|fence| (journal, fence)));
+fn live(files: &Files) -> Life {
+    let opened = open(files).and_then(|journal| journal.take_fence().map(|fence| (journal, fence)));
     let (journal, fence) = match opened {
         Ok(opened) => opened,
         Err(error) => {
@@ -142,8 +171,8 @@ fn state_of(journal: &RedbJournal) -> Result<State, JournalError> {
     Ok((runs, journal.run_by_key(KEY)?))
 }
 
-fn check_after(life: &Life, image: Vec<u8>, context: &str) {
-    let journal = open(&Disk::holding(image)).unwrap_or_else(|e| panic!("{context}: {e}"));
+fn check_after(life: &Life, images: Images, context: &str) {
+    let journal = open(&Files::holding(images)).unwrap_or_else(|e| panic!("{context}: {e}"));
     let found = state_of(&journal).unwrap_or_else(|e| panic!("{context}: {e}"));
     let acknowledged = life.acknowledged;
     // The deed that was cut off may be done, but only as a whole.
@@ -159,23 +188,30 @@ fn check_after(life: &Life, image: Vec<u8>, context: &str) {
     journal.take_fence().unwrap_or_else(|e| panic!("{context}: {e}"));
 }
 
-/// All ways in which something may survive that are tried.
-fn survivals(seed: u64) -> Vec<Survives> {
-    let mut all = vec![Survives::Nothing, Survives::Everything, Survives::AllButATornEnd];
-    all.extend((0..16).map(|n| Survives::Some(n * 1_000 + seed)));
-    all.extend((0..8).map(|n| Survives::Reordered(n * 1_000 + seed)));
+/// All ways in which something may survive that are tried, in each file its own.
+fn survivals(seed: u64) -> Vec<(Survives, Survives)> {
+    let plain = [Survives::Nothing, Survives::Everything, Survives::AllButATornEnd];
+    let mut all: Vec<_> =
+        plain.iter().flat_map(|one| plain.iter().map(|other| (*one, *other))).collect();
+    let draws = |n: u64| (n * 1_000 + seed, n * 1_000 + seed + 500);
+    all.extend((0..16).map(draws).map(|(one, other)| (Survives::Some(one), Survives::Some(other))));
+    all.extend(
+        (0..8)
+            .map(draws)
+            .map(|(one, other)| (Survives::Reordered(one), Survives::Reordered(other))),
+    );
     all
 }
 
 #[test]
 fn nothing_acknowledged_is_lost_wherever_the_disk_stops() {
-    let image = new_journal();
+    let images = new_journal();
     for operations in 0.. {
-        let disk = Disk::holding(image.clone()).failing_after(operations, ErrorKind::Other);
-        let life = live(&disk);
+        let files = Files::holding(images.clone()).failing_after(operations, ErrorKind::Other);
+        let life = live(&files);
         for survives in survivals(operations as u64) {
             let context = format!("stopped after {operations} operations, {survives:?} survives");
-            check_after(&life, disk.after_power_failure(survives), &context);
+            check_after(&life, files.after_power_failure(survives), &context);
         }
         if life.error.is_none() {
             assert!(operations > 50, "the story should need more than {operations} operations");
@@ -187,21 +223,21 @@ fn nothing_acknowledged_is_lost_wherever_the_disk_stops() {
 /// The machine stops again while the next start mends what the last stop left.
 #[test]
 fn nothing_is_lost_where_the_next_start_stops_too() {
-    let image = new_journal();
+    let images = new_journal();
     let (mut lives, mut starts) = (0, 0);
     for operations in 0.. {
-        let disk = Disk::holding(image.clone()).failing_after(operations, ErrorKind::Other);
-        let life = live(&disk);
+        let files = Files::holding(images.clone()).failing_after(operations, ErrorKind::Other);
+        let life = live(&files);
         for (n, survives) in
             [Survives::Everything, Survives::Some(operations as u64)].into_iter().enumerate()
         {
-            let left = disk.after_power_failure(survives);
+            let left = files.after_power_failure((survives, survives));
             for again in 0.. {
-                let second = Disk::holding(left.clone()).failing_after(again, ErrorKind::Other);
+                let second = Files::holding(left.clone()).failing_after(again, ErrorKind::Other);
                 let is_done = open(&second).and_then(|journal| journal.take_fence()).is_ok();
                 let survives = [Survives::Nothing, Survives::Some(again as u64)][n];
                 let context = format!("stopped after {operations} operations, then after {again}");
-                check_after(&life, second.after_power_failure(survives), &context);
+                check_after(&life, second.after_power_failure((survives, survives)), &context);
                 starts += 1;
                 if is_done {
                     break;
@@ -218,11 +254,13 @@ fn nothing_is_lost_where_the_next_start_stops_too() {
 
 #[test]
 fn a_full_disk_is_said_and_loses_nothing() {
-    let image = new_journal();
+    let images = new_journal();
     for operations in 0.. {
-        let disk = Disk::holding(image.clone()).failing_after(operations, ErrorKind::StorageFull);
-        let life = live(&disk);
-        check_after(&life, disk.after_power_failure(Survives::Everything), "after a full disk");
+        let files =
+            Files::holding(images.clone()).failing_after(operations, ErrorKind::StorageFull);
+        let life = live(&files);
+        let everything = (Survives::Everything, Survives::Everything);
+        check_after(&life, files.after_power_failure(everything), "after a full disk");
         match life.error {
             Some(error) => assert_eq!(error, JournalError::Full),
             None => return,

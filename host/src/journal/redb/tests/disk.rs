@@ -1,13 +1,20 @@
-//! A disk in memory that stops after so many operations and forgets what was not synced.
+//! Files in memory on a disk that stops after so many operations and forgets what was not synced.
 //! Owns what may survive a power failure; knows nothing of a journal.
 
 use ::redb::StorageBackend;
 use std::io::{Error, ErrorKind};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-/// A disk; clones are the same disk.
+/// A file of a disk; clones are the same file.
 #[derive(Debug, Clone)]
 pub(super) struct Disk(Arc<Mutex<State>>);
+
+/// How many operations still succeed, on all files of the disk together, and how the next one fails.
+#[derive(Debug)]
+struct Life {
+    operations_left: usize,
+    failure: ErrorKind,
+}
 
 #[derive(Debug)]
 struct State {
@@ -17,9 +24,7 @@ struct State {
     synced: Vec<u8>,
     /// What happened since the last sync, in order.
     unsynced: Vec<Change>,
-    /// How many operations still succeed.
-    operations_left: usize,
-    failure: ErrorKind,
+    life: Arc<Mutex<Life>>,
 }
 
 #[derive(Debug, Clone)]
@@ -43,19 +48,23 @@ pub(super) enum Survives {
 
 impl Disk {
     pub(super) fn holding(bytes: Vec<u8>) -> Self {
-        Self(Arc::new(Mutex::new(State {
-            seen: bytes.clone(),
-            synced: bytes,
-            unsynced: Vec::new(),
-            operations_left: usize::MAX,
-            failure: ErrorKind::Other,
-        })))
+        let life = Life { operations_left: usize::MAX, failure: ErrorKind::Other };
+        Self::with(bytes, Arc::new(Mutex::new(life)))
+    }
+
+    /// Another file of the same disk.
+    pub(super) fn beside(&self, bytes: Vec<u8>) -> Self {
+        Self::with(bytes, Arc::clone(&self.state().life))
+    }
+
+    fn with(bytes: Vec<u8>, life: Arc<Mutex<Life>>) -> Self {
+        let (seen, synced) = (bytes.clone(), bytes);
+        Self(Arc::new(Mutex::new(State { seen, synced, unsynced: Vec::new(), life })))
     }
 
     pub(super) fn failing_after(self, operations: usize, failure: ErrorKind) -> Self {
-        let mut state = self.state();
-        (state.operations_left, state.failure) = (operations, failure);
-        drop(state);
+        *self.state().life.lock().expect("no holder panics") =
+            Life { operations_left: operations, failure };
         self
     }
 
@@ -105,10 +114,11 @@ impl Disk {
 }
 
 impl State {
-    fn operate(&mut self) -> Result<(), Error> {
-        match self.operations_left.checked_sub(1) {
-            Some(left) => self.operations_left = left,
-            None => return Err(self.failure.into()),
+    fn operate(&self) -> Result<(), Error> {
+        let mut life = self.life.lock().expect("no holder panics");
+        match life.operations_left.checked_sub(1) {
+            Some(left) => life.operations_left = left,
+            None => return Err(life.failure.into()),
         }
         Ok(())
     }
