@@ -51,20 +51,20 @@ static int is_in(int fd, const char *part) {
 static void die(void) { kill(getpid(), SIGKILL); pause(); }
 
 static void synced(int fd) {
-    if (kill_after_sync && is_in(fd, "/journal.redb")
+    if (kill_after_sync && is_in(fd, "/journal.")
         && __atomic_add_fetch(&syncs, 1, __ATOMIC_SEQ_CST) == kill_after_sync) die();
 }
 
 /* Returns whether there is space; counts a write to the journal. */
 static int has_space(int fd) {
     if (!full_after_write || !is_in(fd, "/.piton/")) return 1;
-    if (!is_in(fd, "/journal.redb"))
+    if (!is_in(fd, "/journal."))
         return __atomic_load_n(&writes, __ATOMIC_SEQ_CST) < full_after_write;
     return __atomic_add_fetch(&writes, 1, __ATOMIC_SEQ_CST) <= full_after_write;
 }
 
 static void written(int fd) {
-    if (kill_after_write && is_in(fd, "/journal.redb")
+    if (kill_after_write && is_in(fd, "/journal.")
         && __atomic_add_fetch(&writes, 1, __ATOMIC_SEQ_CST) == kill_after_write) die();
 }
 

@@ -390,8 +390,7 @@ impl Host {
             }
             let carried = match self.carried_or_rests(run).await {
                 Ok(Ok(carried)) => carried,
-                Ok(Err(summary)) if self.is_leaving() => return Ok(Update::Left(summary)),
-                Ok(Err(summary)) => return Ok(Update::Rests(summary)),
+                Ok(Err(summary)) => return Ok(Update::of_uncarried(summary)),
                 Err(failed) => return Err(socket::refused(failed, &run.to_string())),
             };
             if let Some(update) = carried.rested().await.last_update() {
@@ -543,10 +542,7 @@ impl Following {
                         self.updates = carried.updates.subscribe();
                         self.carried = carried;
                     }
-                    Ok(Err(summary)) if self.host.is_leaving() => {
-                        return Some(Arc::new(Update::Left(summary)));
-                    }
-                    Ok(Err(summary)) => return Some(Arc::new(Update::Rests(summary))),
+                    Ok(Err(summary)) => return Some(Arc::new(Update::of_uncarried(summary))),
                     Err(_) => return None,
                 },
                 Some(rest) => match self.updates.try_recv() {

@@ -3,6 +3,7 @@
 
 use super::document::Summary;
 use super::shared::HostFailure;
+use piton_core::RunStatus;
 use serde::{Deserialize, Serialize};
 
 /// Something to tell about a run.
@@ -37,4 +38,14 @@ pub enum Update {
     Left(Box<Summary>),
     /// The host cannot go on.
     HostFailed(HostFailure),
+}
+
+impl Update {
+    /// The last word on a run that nobody carries: it rests, or goes on when somebody takes it up.
+    pub(super) fn of_uncarried(summary: Box<Summary>) -> Self {
+        let rests = RunStatus::ALL.into_iter().any(|status| {
+            status.word() == summary.status && (status.is_final() || status == RunStatus::Stuck)
+        });
+        if rests { Self::Rests(summary) } else { Self::Left(summary) }
+    }
 }

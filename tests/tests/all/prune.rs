@@ -191,7 +191,11 @@ fn runs_begin_while_others_are_pruned() {
                 home.write(&name, Chain::new(n + 1, 0).manifest());
                 scope.spawn(move || {
                     for _ in 0..6 {
-                        home.run(&["run", &name]).expect_code(0);
+                        let ended = home.run(&["run", &name]);
+                        // Where another process carried it to its end, it may be pruned before this
+                        // one looks how it ended.
+                        let is_pruned = ended.stderr.contains("there is no run");
+                        assert!(ended.code == Some(0) || is_pruned, "{ended}");
                     }
                 })
             })

@@ -174,7 +174,9 @@ impl Reach {
                 };
                 Ok(match host.follow(id).await {
                     Ok(Ok(following)) => Ok(Follow::Own(Box::new(following))),
-                    Ok(Err(summary)) => Ok(Follow::Rests(Some(Box::new(Update::Rests(summary))))),
+                    Ok(Err(summary)) => {
+                        Ok(Follow::Rests(Some(Box::new(Update::of_uncarried(summary)))))
+                    }
                     Err(failed) => Err(super::answer::refused(failed, run)),
                 })
             }

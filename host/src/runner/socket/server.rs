@@ -204,7 +204,9 @@ async fn follow(
     };
     match host.follow(id).await {
         Err(failed) => send(write, &Answer::Refused(super::answer::refused(failed, run))).await,
-        Ok(Err(summary)) => send(write, &Answer::Update(Box::new(Update::Rests(summary)))).await,
+        Ok(Err(summary)) => {
+            send(write, &Answer::Update(Box::new(Update::of_uncarried(summary)))).await
+        }
         Ok(Ok(mut following)) => {
             while let Some(update) = following.next().await {
                 send(write, &Answer::Update(Box::new((*update).clone()))).await?;
