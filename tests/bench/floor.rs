@@ -4,7 +4,7 @@
 use crate::process::Trouble;
 use redb::{Database, Durability, TableDefinition};
 use std::fs::{self, File};
-use std::io::Write;
+use std::io::{Seek, Write};
 use std::path::Path;
 use std::time::Instant;
 
@@ -28,12 +28,30 @@ pub(crate) fn append_seconds(folder: &Path, count: u32) -> Result<f64, Trouble> 
     Ok(seconds / f64::from(count))
 }
 
+/// Seconds of one write over zeros that are there already, with its `fdatasync`: an entry of a log as
+/// the host has it.
+pub(crate) fn log_seconds(folder: &Path, count: u32) -> Result<f64, Trouble> {
+    let path = folder.join("floor.wal");
+    let mut file = File::create(&path)?;
+    file.write_all(&vec![0; RECORD.len() * count as usize])?;
+    file.sync_all()?;
+    file.rewind()?;
+    let began = Instant::now();
+    for _ in 0..count {
+        file.write_all(&RECORD)?;
+        file.sync_data()?;
+    }
+    let seconds = began.elapsed().as_secs_f64();
+    fs::remove_file(path)?;
+    Ok(seconds / f64::from(count))
+}
+
 /// How a commit is made.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Commit {
     /// How many records it takes along.
     pub(crate) records: u32,
-    /// Whether it also saves which pages are free, as the host does in a journal that has grown.
+    /// Whether it also saves which pages are free, as the host does at a checkpoint.
     pub(crate) quick_repair: bool,
 }
 

@@ -154,7 +154,7 @@ int connect(int fd, const struct sockaddr *to, socklen_t length) {
 
 /* Returns whether the disk takes it. */
 static int is_whole(int fd) {
-    if (!broken_after_sync || !is_in(fd, "/journal.redb")) return 1;
+    if (!broken_after_sync || !is_in(fd, "/journal.")) return 1;
     return __atomic_add_fetch(&syncs, 1, __ATOMIC_SEQ_CST) <= broken_after_sync;
 }
 

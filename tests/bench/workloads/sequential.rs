@@ -2,7 +2,7 @@
 //! Never has two runs under way.
 
 use super::{Runs, Workload, lines, loop_step_seconds};
-use crate::floor::{Commit, append_seconds, commit_seconds};
+use crate::floor::{Commit, append_seconds, commit_seconds, log_seconds};
 use crate::process::Trouble;
 use crate::report::{Goal, Row};
 use crate::samples::Samples;
@@ -23,7 +23,7 @@ fn measure(bench: &Bench) -> Result<Vec<Row>, Trouble> {
     runs.write_chain(&stage)?;
     let turns = runs.turns();
     let one = Commit { records: 1, quick_repair: false };
-    let mut figures = [(); 5].map(|()| Samples::default());
+    let mut figures = [(); 6].map(|()| Samples::default());
     for _ in 0..bench.options.repeat {
         stage.forget()?;
         // Compiles the step, which later starts find.
@@ -35,10 +35,11 @@ fn measure(bench: &Bench) -> Result<Vec<Row>, Trouble> {
             commit_seconds(&folder, one, RUNS * STEPS)?,
             commit_seconds(&folder, Commit { quick_repair: true, ..one }, RUNS * STEPS)?,
             append_seconds(&folder, RUNS * STEPS)?,
+            log_seconds(&folder, RUNS * STEPS)?,
         ];
         figures.iter_mut().zip(seconds).for_each(|(figure, second)| figure.push(second * 1e3));
     }
-    let [ours, by_loop, commit, quick_repair, append] = figures;
+    let [ours, by_loop, commit, quick_repair, append, log] = figures;
     let row = |name, beside, goal| Row {
         what: "a step",
         unit: "ms",
@@ -48,7 +49,8 @@ fn measure(bench: &Bench) -> Result<Vec<Row>, Trouble> {
     };
     Ok(vec![
         row("loop", by_loop, Some(Goal::TimesAtMost(1.0))),
-        row("floor: redb", commit, Some(Goal::TimesAtMost(1.3))),
+        row("floor: log over zeros, fdatasync", log, Some(Goal::TimesAtMost(1.3))),
+        row("floor: redb", commit, None),
         row("floor: redb, quick repair", quick_repair, None),
         row("floor: append, fdatasync", append, None),
     ])
