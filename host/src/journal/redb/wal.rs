@@ -62,8 +62,8 @@ impl Wal {
         epoch: u64,
     ) -> Result<(Self, Vec<Content>), JournalError> {
         let damaged = |what: &str| JournalError::corrupt_store(format!("`journal.wal` {what}"));
-        let mut bytes = Vec::new();
-        bytes.resize(usize::try_from(file.len()?).unwrap_or(usize::MAX).min(2 * BYTES_MAX), 0);
+        let length = usize::try_from(file.len()?).unwrap_or(usize::MAX);
+        let mut bytes = vec![0; length.min(2 * BYTES_MAX)];
         file.read(0, &mut bytes)?;
         if bytes.is_empty() {
             return Err(damaged("is missing, or empty"));
