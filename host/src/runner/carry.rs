@@ -3,6 +3,7 @@
 //! Never decides anything itself.
 
 use super::attempt::{self, AttemptCall, RunningAttempt};
+use super::changes::{Change, Changes};
 use super::document::Summary;
 use super::evaluator::Evaluator;
 use super::holding::{Holding, LogRoom};
@@ -68,6 +69,16 @@ pub(crate) enum Rest {
     Failed(HostFailure),
 }
 
+impl Carried {
+    /// Asks where the run stands. The answer never comes where it rests meanwhile.
+    pub(crate) fn ask_where_it_stands(&self) -> oneshot::Receiver<Box<Summary>> {
+        let (reply, answer) = oneshot::channel();
+        // A run that no longer listens drops it.
+        let _ = self.inbox.send(Wake::Stand { reply });
+        answer
+    }
+}
+
 impl Rest {
     /// What followers are told last; none of a run that nobody follows.
     pub(crate) fn last_update(&self) -> Option<Update> {
@@ -109,6 +120,7 @@ pub(crate) struct Carrier {
     inbox: mpsc::UnboundedReceiver<Wake>,
     to_self: mpsc::UnboundedSender<Wake>,
     updates: broadcast::Sender<Arc<Update>>,
+    changes: Changes,
     is_leaving: bool,
     taken_up: Instant,
     /// How far its time is ahead of the host's.
@@ -141,6 +153,7 @@ impl Carrier {
             inbox,
             to_self: to_self.clone(),
             updates: updates.clone(),
+            changes: Changes::default(),
             is_leaving: false,
             taken_up: Instant::now(),
             is_settled: false,
@@ -418,9 +431,19 @@ impl Carrier {
                 let event = serde_json::from_slice(&stored).unwrap_or_default();
                 self.tell(Update::Event { seq, at_ms: at.as_millis(), event });
             }
-            self.tell(Update::Stands(Box::new(Summary::of(&self.run))));
+            self.tell_what_changed(&events);
+        } else {
+            self.changes.forget();
         }
         Ok(())
+    }
+
+    fn tell_what_changed(&mut self, events: &[Event]) {
+        match self.changes.after(&self.run, events) {
+            Change::Everything => self.tell(Update::Stands(Box::new(Summary::of(&self.run)))),
+            Change::Steps(steps) if steps.is_empty() => {}
+            Change::Steps(steps) => self.tell(Update::Changed(steps)),
+        }
     }
 
     fn tell(&self, update: Update) {

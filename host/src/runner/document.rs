@@ -2,6 +2,7 @@
 //! Built from a run or its row, for programs first; the same documents are drawn for people.
 //! Owns their shape: fields may be added, none may change. Never decides what is true of a run.
 
+use super::tally::Tally;
 use crate::journal::{LogLine, Record, RunRow, Totals};
 use piton_core::{
     Amount, InstanceId, Json, Ledger, Outcome, Phase, Run, RunStatus, StepFailure, StepIndex,
@@ -291,30 +292,42 @@ impl From<&LogLine> for LogDocument {
 }
 
 fn step_summary(run: &Run, step: StepIndex) -> StepSummary {
-    let instances = run.instances_of(step);
-    let whole = InstanceId::of(step);
-    let mut summary = instance_summary(run, whole);
+    let mut summary = match Tally::of(run, step) {
+        None => plain_step_summary(run, step),
+        Some(tally) => map_summary(run, step, &tally),
+    };
+    summary.output = run.output_of(step).map(raw);
+    summary
+}
+
+/// A step that is no map, but for its output.
+pub(super) fn plain_step_summary(run: &Run, step: StepIndex) -> StepSummary {
+    let mut summary = instance_summary(run, InstanceId::of(step));
     summary.status = run.step_status(step).word().into();
-    if run.elements_of(step).is_none() {
-        return summary;
-    }
-    summary.attempts = 0;
-    for instance in &instances {
-        let status = run.instance_status(*instance);
-        *summary.elements.entry(status.word().into()).or_default() += 1;
-        summary.attempts += u64::from(run.instance(*instance).phase(Phase::Execute).attempts);
-        summary.undo_attempts +=
-            u64::from(run.instance(*instance).phase(Phase::Compensate).attempts);
-        let is_troubled =
-            matches!(status, StepStatus::Failed | StepStatus::Stuck | StepStatus::Retrying);
-        if is_troubled && summary.troubled.len() < ELEMENTS_SHOWN {
-            summary.troubled.push(instance_summary(run, *instance));
-        }
-    }
+    summary
+}
+
+/// A map whose elements were counted, but for its output.
+pub(super) fn map_summary(run: &Run, step: StepIndex, tally: &Tally) -> StepSummary {
+    let mut summary = instance_summary(run, InstanceId::of(step));
+    summary.status = tally.status(run, step).word().into();
+    summary.attempts = tally.attempts();
+    summary.undo_attempts = tally.undo_attempts();
+    let counts = tally.counts();
+    summary.elements = counts.map(|(status, count)| (status.word().into(), count)).collect();
+    let troubled = tally.troubled().take(ELEMENTS_SHOWN);
+    let troubled = troubled.map(|element| InstanceId::element(step, element));
+    summary.troubled = troubled.map(|element| instance_with_output(run, element)).collect();
     summary.compensated = summary.status == StepStatus::Compensated.word();
     summary
 }
 
+fn instance_with_output(run: &Run, instance: InstanceId) -> StepSummary {
+    let output = run.instance(instance).output.as_ref().map(raw);
+    StepSummary { output, ..instance_summary(run, instance) }
+}
+
+/// An instance, but for its output.
 fn instance_summary(run: &Run, instance: InstanceId) -> StepSummary {
     let found = run.instance(instance);
     let under_way = found.under_way.as_ref();
@@ -329,7 +342,7 @@ fn instance_summary(run: &Run, instance: InstanceId) -> StepSummary {
         status: run.instance_status(instance).word().into(),
         attempts: found.phase(Phase::Execute).attempts.into(),
         compensated: matches!(found.undo, Some(Undo::Compensated | Undo::Settled)),
-        output: found.output.as_ref().map(raw),
+        output: None,
         undo_attempts: found.phase(Phase::Compensate).attempts.into(),
         failure,
         due: retry.map(|retry| retry.due).or(until).map(rfc3339),

@@ -6,6 +6,7 @@ mod attempt;
 mod backup;
 mod bounds;
 mod carry;
+mod changes;
 mod checking;
 mod clock;
 mod contents;
@@ -23,6 +24,7 @@ mod prune;
 mod read;
 mod shared;
 mod socket;
+mod tally;
 mod update;
 mod verify;
 
@@ -48,7 +50,7 @@ pub use socket::{
     Act, Answer, Ask, Client, ClientError, Follow, Look, Opening, Reach, ReachError, Refused,
     RowFilter, reach, start_refused,
 };
-pub use update::Update;
+pub use update::{ChangedStep, Update};
 
 use crate::journal::{KeyOwner, Opened, Query, RunRecords, Tail};
 use crate::manifest::{Complaint, InputMistake};
@@ -146,6 +148,8 @@ pub struct Following {
     run: RunId,
     updates: broadcast::Receiver<Arc<Update>>,
     carried: Carried,
+    /// Where the run stands, to be told before anything else; none once it was.
+    whole: Option<oneshot::Receiver<Box<Summary>>>,
     /// Whether the last update was told.
     is_over: bool,
 }
@@ -220,8 +224,7 @@ impl Host {
     pub async fn follow(&self, run: RunId) -> Result<Result<Following, Box<Summary>>, SayFailed> {
         Ok(match self.carried_or_rests(run).await? {
             Ok(carried) => {
-                let updates = carried.updates.subscribe();
-                Ok(Following { host: self.clone(), run, updates, carried, is_over: false })
+                Ok(Following::begin(self.clone(), run, carried))
             }
             Err(summary) => Err(summary),
         })
@@ -301,10 +304,7 @@ impl Host {
     /// [`SayFailed`] where there is no such run, or the journal cannot be read.
     pub async fn summary(&self, run: RunId) -> Result<Box<Summary>, SayFailed> {
         if let Some(carried) = self.shared.carried(run) {
-            let (reply, answer) = oneshot::channel();
-            if carried.inbox.send(Wake::Stand { reply }).is_ok()
-                && let Ok(summary) = answer.await
-            {
+            if let Ok(summary) = carried.ask_where_it_stands().await {
                 return Ok(summary);
             }
         }
@@ -519,7 +519,14 @@ impl Host {
 }
 
 impl Following {
-    /// The next update; none once the run is no longer carried. The last is one of
+    fn begin(host: Host, run: RunId, carried: Carried) -> Self {
+        let updates = carried.updates.subscribe();
+        let whole = Some(carried.ask_where_it_stands());
+        Self { host, run, updates, carried, whole, is_over: false }
+    }
+
+    /// The next update; none once the run is no longer carried. The first tells where the run
+    /// stands, and so does the first after some were missed. The last is one of
     /// [`Update::Rests`], [`Update::Left`] and [`Update::HostFailed`].
     pub async fn next(&mut self) -> Option<Arc<Update>> {
         if self.is_over {
@@ -533,14 +540,23 @@ impl Following {
 
     async fn next_or_last(&mut self) -> Option<Arc<Update>> {
         loop {
+            // Kept while it is waited for: whoever waits may turn to something else meanwhile.
+            if let Some(answer) = &mut self.whole {
+                let answered = answer.await;
+                self.whole = None;
+                // Where it came to rest instead, that is told.
+                if let Ok(summary) = answered {
+                    return Some(Arc::new(Update::Stands(summary)));
+                }
+            }
             let rest = self.carried.rest.borrow().clone();
             match rest {
                 None => {}
                 // It was given up to wait just before it was followed.
                 Some(Rest::Parks(_)) => match self.host.carried_or_rests(self.run).await {
                     Ok(Ok(carried)) => {
-                        self.updates = carried.updates.subscribe();
-                        self.carried = carried;
+                        *self = Self::begin(self.host.clone(), self.run, carried);
+                        continue;
                     }
                     Ok(Err(summary)) => return Some(Arc::new(Update::of_uncarried(summary))),
                     Err(_) => return None,
@@ -552,15 +568,18 @@ impl Following {
                     Err(_) => return rest.last_update().map(Arc::new),
                 },
             }
-            tokio::select! {
+            let has_missed_some = tokio::select! {
                 biased;
                 update = self.updates.recv() => match update {
                     Ok(update) => return Some(update),
-                    Err(broadcast::error::RecvError::Lagged(_)) => {}
+                    Err(broadcast::error::RecvError::Lagged(_)) => true,
                     Err(broadcast::error::RecvError::Closed) => return None,
                 },
                 // The last update was sent before this: look again.
-                _ = self.carried.rest.wait_for(Option::is_some) => {}
+                _ = self.carried.rest.wait_for(Option::is_some) => false,
+            };
+            if has_missed_some {
+                self.whole = Some(self.carried.ask_where_it_stands());
             }
         }
     }

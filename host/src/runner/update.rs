@@ -1,7 +1,7 @@
 //! What those who follow a run are told while it goes on.
 //! Text only: the same updates go over the socket. Never more than what is durable, progress aside.
 
-use super::document::Summary;
+use super::document::{StepSummary, Summary};
 use super::shared::HostFailure;
 use piton_core::RunStatus;
 use serde::{Deserialize, Serialize};
@@ -19,8 +19,10 @@ pub enum Update {
         /// The event in its stored form.
         event: serde_json::Value,
     },
-    /// Where the run stands.
+    /// Where the run stands, all of it: told first, and where more became true than of single steps.
     Stands(Box<Summary>),
+    /// Steps stand otherwise than was told before; all others as they did.
+    Changed(Vec<ChangedStep>),
     /// How far a call is.
     Progress {
         /// The step, `name` or `name[3]`.
@@ -48,4 +50,13 @@ impl Update {
         });
         if rests { Self::Rests(summary) } else { Self::Left(summary) }
     }
+}
+
+/// A step that stands otherwise than before.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ChangedStep {
+    /// Its place in [`Summary::steps`].
+    pub index: usize,
+    /// How it stands now. Without its output: that is in the next [`Summary`].
+    pub step: StepSummary,
 }

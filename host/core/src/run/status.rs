@@ -4,6 +4,7 @@
 use super::{Outcome, Run, Timer, Undo};
 use crate::id::{InstanceId, StepIndex};
 use crate::pipeline::Effect;
+use std::collections::BTreeSet;
 
 /// Where a run stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -56,7 +57,7 @@ impl RunStatus {
 }
 
 /// Where a step stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum StepStatus {
     /// It has not begun.
     Pending,
@@ -136,16 +137,21 @@ impl Run {
     /// Where a step stands; of a map, where the whole stands.
     pub fn step_status(&self, step: StepIndex) -> StepStatus {
         let state = self.step_state(step);
-        let Some(map) = &state.map else {
+        if state.map.is_none() {
             if state.waiting.is_some() && self.rollback.is_none() && self.finished.is_none() {
                 return StepStatus::Waiting;
             }
             return self.instance_status(InstanceId::of(step));
-        };
-        let statuses: Vec<StepStatus> = (0..map.elements.len())
-            .map(|n| self.instance_status(InstanceId::element(step, n as u32)))
-            .collect();
-        let any = |wanted: StepStatus| statuses.contains(&wanted);
+        }
+        let elements = self.instances_of(step).into_iter();
+        let statuses: BTreeSet<StepStatus> =
+            elements.map(|element| self.instance_status(element)).collect();
+        self.map_status(step, &|wanted| statuses.contains(&wanted))
+    }
+
+    /// Where the whole of a map stands, by whether any of its elements stands so: for who keeps
+    /// count of them.
+    pub fn map_status(&self, step: StepIndex, any: &dyn Fn(StepStatus) -> bool) -> StepStatus {
         for first in [StepStatus::Stuck, StepStatus::Compensating, StepStatus::Running] {
             if any(first) {
                 return first;
@@ -155,7 +161,7 @@ impl Run {
         if has_turned && any(StepStatus::Compensated) && !any(StepStatus::Succeeded) {
             return StepStatus::Compensated;
         }
-        match state.whole.outcome {
+        match self.step_state(step).whole.outcome {
             Some(Outcome::Succeeded) => StepStatus::Succeeded,
             // Cut off or dropped when the run turned back or ended.
             _ if has_turned || self.is_finished() => StepStatus::Failed,

@@ -1,11 +1,12 @@
 //! A run's steps, drawn in place on a terminal: what each does, which attempt, until when.
-//! Draws what it was last told; countdowns are computed from due times, never from its own timing.
+//! Draws what it was last told, when it is asked to: never with each thing that it is told, of which there may be
+//! thousands in a second. Countdowns are computed from due times, never from its own timing.
 
 use super::event::{event_text, text_of};
 use crate::cli::context::paint;
 use crate::cli::text;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
-use piton::runner::{StepSummary, Summary, Update};
+use piton::runner::{ChangedStep, StepSummary, Summary, Update};
 use piton::sandbox::inert;
 use std::collections::BTreeMap;
 
@@ -39,11 +40,13 @@ impl Live {
         }
     }
 
+    /// Takes in what is told; it is seen at the next drawing.
     pub(super) fn update(&mut self, update: &Update) {
         match update {
             Update::Stands(summary) | Update::Rests(summary) | Update::Left(summary) => {
                 self.summary = Some(summary.clone());
             }
+            Update::Changed(changed) => self.take_in(changed),
             Update::Progress { step, done, total, message } => {
                 let amount = match total {
                     Some(total) => format!("{done}/{total}"),
@@ -52,7 +55,6 @@ impl Live {
                 };
                 let message = inert(message);
                 self.progress.insert(step.clone(), format!("{amount} {message}").trim().into());
-                return;
             }
             Update::Event { event, .. } => {
                 let Some(fields) = event.as_object() else { return };
@@ -63,11 +65,19 @@ impl Live {
                     "budget-warned" | "budget-used-up" => self.say(&event_text(fields)),
                     _ => {}
                 }
-                return;
             }
-            Update::HostFailed(_) => return,
+            Update::HostFailed(_) => {}
         }
-        self.draw();
+    }
+
+    fn take_in(&mut self, changed: &[ChangedStep]) {
+        // What became true before the whole was told is part of it.
+        let Some(summary) = &mut self.summary else { return };
+        for ChangedStep { index, step } in changed {
+            if let Some(known) = summary.steps.get_mut(*index) {
+                known.clone_from(step);
+            }
+        }
     }
 
     /// Draws all lines anew.
