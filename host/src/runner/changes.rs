@@ -1,4 +1,4 @@
-//! What events change of what followers were told: the steps that they are about, and no others, so
+//! What events change of what followers were told: the steps that they are about, and hardly others, so
 //! that telling of one event costs the same in a run of ten steps and of ten thousand.
 //! Never decides where a step stands.
 
@@ -40,7 +40,12 @@ impl Changes {
                 tally.recount(run, *step, *element);
             }
         }
-        let steps: BTreeSet<StepIndex> = touched.iter().map(|instance| instance.step).collect();
+        let mut steps: BTreeSet<StepIndex> = touched.iter().map(|instance| instance.step).collect();
+        // No event names what may now be undone because a later step has been.
+        for freed in steps.clone().into_iter().flat_map(|step| run.freed_by(step)) {
+            self.maps.remove(&freed);
+            steps.insert(freed);
+        }
         Change::Steps(steps.into_iter().map(|step| self.changed(run, step)).collect())
     }
 
@@ -66,6 +71,7 @@ const fn changes_everything(event: &Event) -> bool {
         | Event::TurnRefused
         | Event::RollbackStarted { .. }
         | Event::CancelRequested { .. }
+        | Event::RetryRequested { .. }
         | Event::BudgetUsedUp { .. }
         | Event::BudgetRenewed { .. }
         | Event::OutputFailed { .. } => true,
@@ -85,7 +91,9 @@ const fn changes_everything(event: &Event) -> bool {
         | Event::StepFailed { .. }
         | Event::StepStuck { .. }
         | Event::UndoNotNeeded { .. }
-        | Event::Settled { .. }
-        | Event::RetryRequested { .. } => false,
+        | Event::Settled { .. } => false,
     }
 }
+
+#[cfg(test)]
+mod tests;

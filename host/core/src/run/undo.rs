@@ -107,6 +107,31 @@ impl Run {
         unblocked
     }
 
+    /// The steps whose undo waits for nothing any more because all of `step` is clear, and none while
+    /// it is not: for who keeps what they have seen of steps, and hears that `step` has changed.
+    pub fn freed_by(&self, step: StepIndex) -> BTreeSet<StepIndex> {
+        let mut freed = BTreeSet::new();
+        let mut work = vec![step];
+        while let Some(step) = work.pop() {
+            if !self.is_clear(step) {
+                continue;
+            }
+            for before in &self.pipeline.step(step).after {
+                let is_free = self.undo.unclear_dependents[before.0 as usize] == 0;
+                if is_free && freed.insert(*before) {
+                    work.push(*before);
+                }
+            }
+        }
+        freed
+    }
+
+    fn is_clear(&self, step: StepIndex) -> bool {
+        self.rollback.is_some()
+            && self.undo.unclear_dependents[step.0 as usize] == 0
+            && self.undo.open_of.get(&step).copied().unwrap_or(0) == 0
+    }
+
     /// Takes into account what an event has changed about one instance.
     pub(super) fn refresh_undo(&mut self, instance: InstanceId) {
         let found = self.instance(instance);
