@@ -5,8 +5,12 @@ use super::data_dir::{DataDirError, sync_folder, write_whole};
 use piton_core::Digest;
 use sha2::{Digest as _, Sha256};
 use std::fmt;
-use std::io::ErrorKind;
+use std::fs::File;
+use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
+
+/// How much of a file is read at once.
+const PIECE_BYTES: usize = 256 << 10;
 
 /// A folder of contents.
 #[derive(Debug, Clone)]
@@ -86,11 +90,20 @@ impl ComponentStore {
     /// [`ComponentError::DataDir`] where it cannot be written.
     pub fn put(&self, content: &[u8]) -> Result<Digest, ComponentError> {
         let digest = digest_of(content);
-        let path = self.path(&digest);
-        if !is_kept(&path, content) {
-            write_whole(&path, content).map_err(ComponentError::DataDir)?;
-        }
+        self.put_hashed(&digest, content)?;
         Ok(digest)
+    }
+
+    /// As [`ComponentStore::put`], for a content that was hashed before: a large one takes long.
+    ///
+    /// # Errors
+    /// As above.
+    pub fn put_hashed(&self, digest: &Digest, content: &[u8]) -> Result<(), ComponentError> {
+        let path = self.path(digest);
+        if is_kept(&path, content).unwrap_or(false) {
+            return Ok(());
+        }
+        write_whole(&path, content).map_err(ComponentError::DataDir)
     }
 
     /// All contents that are kept, in the order of their digests.
@@ -154,9 +167,22 @@ fn digest_in(name: &std::ffi::OsStr) -> Option<Digest> {
     name.to_str()?.strip_prefix("sha256-")?.parse().ok()
 }
 
-fn is_kept(path: &Path, content: &[u8]) -> bool {
-    path.metadata().is_ok_and(|metadata| metadata.len() == content.len() as u64)
-        && std::fs::read(path).is_ok_and(|kept| kept == content)
+/// Whether a file has these bytes and no others. It is read piece by piece: room for all of it would
+/// take longer to get than the reading.
+fn is_kept(path: &Path, content: &[u8]) -> std::io::Result<bool> {
+    let mut file = File::open(path)?;
+    if file.metadata()?.len() != content.len() as u64 {
+        return Ok(false);
+    }
+    let mut buffer = vec![0; PIECE_BYTES.min(content.len())];
+    for piece in content.chunks(PIECE_BYTES) {
+        let read = &mut buffer[..piece.len()];
+        file.read_exact(read)?;
+        if read != piece {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 #[cfg(test)]
@@ -174,6 +200,12 @@ mod tests {
         let error = store.get(&digest).expect_err("a damaged content should be refused");
         assert!(error.to_string().contains(&digest.to_string()), "{error}");
         store.put(b"a component").expect("a damaged content should be replaced");
+        let damaged_late = [vec![1; PIECE_BYTES], vec![2]].concat();
+        let large = store.put(&damaged_late).expect("a large content should be kept");
+        std::fs::write(store.path(&large), [vec![1; PIECE_BYTES], vec![3]].concat())
+            .expect("a file should be written");
+        store.put(&damaged_late).expect("a damaged content should be replaced");
+        assert_eq!(store.get(&large), Ok(damaged_late));
         assert_eq!(store.get(&digest).as_deref(), Ok(&b"a component"[..]));
 
         let missing = digest_of(b"something else");

@@ -334,7 +334,7 @@ impl Shared {
         let Held { checked, folder, components, grants, input_schema } = rules.hold(path)?;
         let _stay = self.contents_stay();
         for component in components.iter().flatten().filter(|found| !found.bytes.is_empty()) {
-            self.keep(&component.bytes)?;
+            self.keep_component(&component.program.digest(), &component.bytes)?;
         }
         let CheckedManifest { text, remarks, manifest, .. } = checked;
         let digest = self.keep(text.as_bytes())?;

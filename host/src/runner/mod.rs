@@ -223,9 +223,7 @@ impl Host {
     /// [`SayFailed`] where there is no such run, or the host cannot go on.
     pub async fn follow(&self, run: RunId) -> Result<Result<Following, Box<Summary>>, SayFailed> {
         Ok(match self.carried_or_rests(run).await? {
-            Ok(carried) => {
-                Ok(Following::begin(self.clone(), run, carried))
-            }
+            Ok(carried) => Ok(Following::begin(self.clone(), run, carried)),
             Err(summary) => Err(summary),
         })
     }

@@ -190,6 +190,12 @@ impl Shared {
         self.components.put(bytes).map_err(|error| LoadFailed::Host(error.to_string()))
     }
 
+    /// Keeps a component in the component store, whose digest is known.
+    pub(crate) fn keep_component(&self, digest: &Digest, bytes: &[u8]) -> Result<(), LoadFailed> {
+        let kept = self.components.put_hashed(digest, bytes);
+        kept.map_err(|error| LoadFailed::Host(error.to_string()))
+    }
+
     pub(crate) async fn append(&self, batch: Batch) -> Result<(), HostFailure> {
         Ok(self.writer.append(batch).await?)
     }

@@ -160,7 +160,9 @@ impl Rig {
                 Update::Rests(_) => return Ok(Followed::Rests),
                 Update::HostFailed(_) if self.stage.deaths() > 0 => return Ok(Followed::Died),
                 Update::HostFailed(failure) => return Err(failure.to_string()),
-                Update::Stands(_) | Update::Changed(_) => self.answer(life, run, &mut answered).await?,
+                Update::Stands(_) | Update::Changed(_) => {
+                    self.answer(life, run, &mut answered).await?
+                }
                 Update::Left(_) => return Err("the host left the run".into()),
                 Update::Event { .. } | Update::Progress { .. } => {}
             }

@@ -194,7 +194,8 @@ fn what_is_told_of_changes_adds_up_to_the_whole() {
 
 #[test]
 fn an_event_of_a_long_chain_tells_no_more_steps_than_of_a_short_one() {
-    let mut manifest = String::from("[pipeline]\nname = \"chain\"\n[steps.s0]\ncomponent = \"a\"\n");
+    let mut manifest =
+        String::from("[pipeline]\nname = \"chain\"\n[steps.s0]\ncomponent = \"a\"\n");
     for step in 1..1_000 {
         let before = step - 1;
         write!(manifest, "[steps.s{step}]\ncomponent = \"a\"\nafter = [\"s{before}\"]\n")
