@@ -1,7 +1,9 @@
 //! Two processes on one data directory: the second asks the first, and takes over where it dies.
 
 use piton_tests::{Chain, Home};
-use serde_json::json;
+use serde_json::{Value, json};
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::net::UnixStream;
 
 #[test]
 fn a_second_process_looks_while_the_first_runs() {
@@ -63,6 +65,39 @@ fn the_first_stays_for_those_who_follow() {
     let story = home.story(&run);
     story.check(0);
     assert_eq!(story.calls.0.len(), 3, "{story}");
+}
+
+/// Whoever begins to follow hears where all of the run stands, and from then on what changes.
+#[test]
+fn a_late_follower_is_told_the_whole_first() {
+    let home = Home::with(Chain::new(4, 500).manifest());
+    let mut first = home.start(&["run", "--json", "pipeline.toml"]);
+    let run = first.run_id();
+    first.wait_for_stderr("s02: attempt 1");
+    let mut socket = UnixStream::connect(home.data().join("socket"))
+        .expect("a process that carries a run should listen");
+    writeln!(socket, "{}", json!({ "follow": { "run": run } })).expect("it should read");
+    let told = BufReader::new(socket).lines().map(|line| {
+        let line = line.expect("it should tell lines");
+        serde_json::from_str::<Value>(&line).expect("a line should be JSON")["update"].take()
+    });
+    let told: Vec<Value> = told.collect();
+    let steps = told[0]["stands"]["steps"].as_array().expect("the whole should come first");
+    assert_eq!(steps.len(), 4);
+    assert_eq!(
+        (&steps[0]["status"], &steps[1]["status"]),
+        (&json!("succeeded"), &json!("running"))
+    );
+    let changed: Vec<&Value> = told.iter().filter(|update| update["changed"].is_array()).collect();
+    assert!(!changed.is_empty(), "what changes should be told: {told:?}");
+    for update in changed {
+        let count = update["changed"].as_array().map_or(0, Vec::len);
+        assert!(count <= 2, "only the step that ended and the next should be told: {update}");
+    }
+    let wholes = told.iter().filter(|update| update["stands"].is_object()).count();
+    assert_eq!(wholes, 1, "nothing should make it tell the whole again");
+    assert_eq!(told.last().map(|last| &last["rests"]["status"]), Some(&json!("completed")));
+    first.finish().expect_code(0);
 }
 
 #[test]
