@@ -301,10 +301,10 @@ impl Host {
     /// # Errors
     /// [`SayFailed`] where there is no such run, or the journal cannot be read.
     pub async fn summary(&self, run: RunId) -> Result<Box<Summary>, SayFailed> {
-        if let Some(carried) = self.shared.carried(run) {
-            if let Ok(summary) = carried.ask_where_it_stands().await {
-                return Ok(summary);
-            }
+        if let Some(carried) = self.shared.carried(run)
+            && let Ok(summary) = carried.ask_where_it_stands().await
+        {
+            return Ok(summary);
         }
         let ((folded, _), damaged) = self.look_at(run).await?;
         Ok(Box::new(Summary { damaged, ..Summary::of(&folded) }))

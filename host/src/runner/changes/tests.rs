@@ -146,7 +146,7 @@ fn well(phase: Phase) -> End {
 fn at_random(call: &Call, chance: u64) -> End {
     let failed = |kind| {
         let (code, message) = ("code".into(), "message".into());
-        End::Failed(Failure { kind, clean: chance % 2 == 0, code, message, details: None })
+        End::Failed(Failure { kind, clean: chance.is_multiple_of(2), code, message, details: None })
     };
     match chance % 16 {
         0 => failed(FailureKind::Retryable),
