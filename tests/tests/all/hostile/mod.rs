@@ -71,6 +71,7 @@ fn every_row_has_a_test_of_the_binary() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let page = fs::read_to_string(root.join("host/docs/security.md")).expect("a page");
     let (_, table) = page.split_once("## Attacks").expect("the page should have its table");
+    let table = table.split("\n## ").next().unwrap_or(table);
     let rows = table.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| #"));
     let is_row = |row: &&str| row[2..].starts_with(|first: char| first.is_ascii_digit());
     let mut count = 0;
