@@ -98,6 +98,7 @@ impl Context {
             stand_in: None,
             operator: self.operator()?.map(Arc::new),
             meddler: None,
+            profile: None,
         })
     }
 

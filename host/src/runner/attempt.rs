@@ -4,12 +4,13 @@
 use super::carry::Wake;
 use super::holding::{Kept, LogRoom};
 use super::meddler::CallGuest;
+use super::profile::OpenAttempt;
 use super::shared::Shared;
 use super::update::Update;
 use crate::journal::{LogChannel, LogLine};
 use crate::sandbox::{
     BoxFuture, Call, Ended, Level, LogLine as GuestLine, MemosKept, Program, Progress,
-    RememberError, ResolvedGrants, Services, Source,
+    RememberError, ResolvedGrants, Services, Source, Stopwatch,
 };
 use piton_core::{End, EvaluationError, HostEnd, Json, Limits, Phase, RunId, Usage};
 use std::collections::BTreeMap;
@@ -62,9 +63,14 @@ pub(crate) fn start(
     updates: broadcast::Sender<Arc<Update>>,
 ) -> RunningAttempt {
     let (phase, number) = (attempt.call.phase, attempt.call.attempt);
+    let watch = shared.profile().map(|profile| profile.attempt(&attempt));
     let task = tokio::spawn(async move {
         let instance = attempt.call.instance;
-        let (ended, log_cursor) = call(&shared, attempt, to_run.clone(), updates).await;
+        let stopwatch = watch.as_ref().map(OpenAttempt::stopwatch);
+        let (ended, log_cursor) = call(&shared, attempt, to_run.clone(), updates, stopwatch).await;
+        if let Some(watch) = watch {
+            watch.ends(&ended);
+        }
         // A run that no longer listens has dropped this attempt.
         let _ = to_run.send(Wake::Ended {
             instance,
@@ -82,6 +88,7 @@ async fn call(
     attempt: AttemptCall,
     to_run: mpsc::UnboundedSender<Wake>,
     updates: broadcast::Sender<Arc<Update>>,
+    stopwatch: Option<Arc<dyn Stopwatch>>,
 ) -> (Ended, u64) {
     let due = attempt.call;
     let memos_kept = MemosKept {
@@ -100,6 +107,7 @@ async fn call(
         log_room: attempt.log_room,
         to_run,
         updates,
+        stopwatch,
     });
     let input = match attempt.input {
         Ok(input) => input,
@@ -172,6 +180,7 @@ struct AttemptServices {
     log_room: Arc<LogRoom>,
     to_run: mpsc::UnboundedSender<Wake>,
     updates: broadcast::Sender<Arc<Update>>,
+    stopwatch: Option<Arc<dyn Stopwatch>>,
 }
 
 impl AttemptServices {
@@ -250,5 +259,9 @@ impl Services for AttemptServices {
             self.memos.lock().expect("no holder panics").insert(key, kept.clone());
             Ok(kept)
         })
+    }
+
+    fn stopwatch(&self) -> Option<Arc<dyn Stopwatch>> {
+        self.stopwatch.clone()
     }
 }

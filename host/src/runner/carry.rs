@@ -166,6 +166,9 @@ impl Carrier {
         self.is_leaving = self.shared.is_leaving();
         if self.run.is_started() {
             self.find_log_cursors().await?;
+            if let Some(profile) = self.shared.profile() {
+                profile.taken_up(&self.run);
+            }
         }
         self.take_first(first).await
     }
@@ -420,8 +423,11 @@ impl Carrier {
             .map_err(|error| HostFailure::bug(error.to_string()))?;
         let seq_before = self.tail.seq;
         let tail = batch.tail();
-        self.shared.append(batch).await?;
+        self.shared.append(self.run.id(), batch).await?;
         self.tail = tail;
+        if let Some(profile) = self.shared.profile() {
+            profile.recorded(&self.run, &events);
+        }
         // Asked only now: whoever began to follow while this was written may have read the journal
         // just before it was there.
         if self.updates.receiver_count() > 0 {

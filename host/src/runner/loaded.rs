@@ -324,6 +324,7 @@ impl Shared {
         &self,
         path: &Path,
     ) -> Result<(Arc<Loaded>, Vec<Complaint>), LoadFailed> {
+        let _loading = self.profile().map(|profile| profile.load());
         let sandbox = self.sandbox().map_err(|error| LoadFailed::Host(error.to_string()))?;
         let rules = Rules {
             sandbox,
@@ -351,6 +352,7 @@ impl Shared {
         folder: &Path,
         components: &dyn Fn(&str) -> Option<Digest>,
     ) -> Result<Loaded, String> {
+        let _loading = self.profile().map(|profile| profile.load());
         let text = self.components.get(&manifest_digest).map_err(|error| error.to_string())?;
         let mut manifest = recorded_manifest(&manifest_digest, text)?;
         let sandbox = self.sandbox().map_err(|error| error.to_string())?;

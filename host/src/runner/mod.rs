@@ -20,6 +20,7 @@ mod lock_file;
 mod look;
 mod meddler;
 mod parked;
+mod profile;
 mod prune;
 mod read;
 mod shared;
@@ -43,6 +44,7 @@ pub use loaded::{
 pub use lock_file::Locking;
 pub use meddler::{CallGuest, Meddler};
 pub use piton_core::Timestamp;
+pub use profile::{HostCallKind, Profile, Recording, Share, Sums};
 pub use prune::{KeptRuns, PruneOrder, Pruning, Removed, Shrunk};
 pub use read::read_component;
 pub use shared::{ATTEMPTS_MAX, HostFailure, Settings};

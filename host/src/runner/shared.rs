@@ -6,6 +6,7 @@ use super::clock::Clock;
 use super::loaded::{LoadFailed, Loaded};
 use super::meddler::Meddler;
 use super::parked::Parked;
+use super::profile::{self, Profile};
 use crate::journal::{
     AppendError, Batch, ComponentStore, DataDir, Journal, JournalError, LogLine, OpenError, Opened,
     Secret, Writer,
@@ -38,6 +39,8 @@ pub struct Settings {
     pub operator: Option<Arc<Operator>>,
     /// Stands between runs and their guests. Default: nobody does.
     pub meddler: Option<Arc<dyn Meddler>>,
+    /// Gathers where the time goes. Default: nobody does.
+    pub profile: Option<Arc<Profile>>,
 }
 
 /// The default of [`Settings::attempts_max`].
@@ -140,7 +143,7 @@ impl Shared {
     pub(crate) fn new(opened: Opened, settings: Settings) -> Result<Self, HostFailure> {
         let Opened { journal, components, secret, data_dir } = opened;
         let fence = journal.take_fence()?;
-        let writer = Writer::start(Arc::clone(&journal));
+        let writer = Writer::start(profile::timed(&journal, settings.profile.as_ref()));
         let writer = writer.map_err(|error| HostFailure::new(error.to_string(), ""))?;
         Ok(Self {
             components,
@@ -181,6 +184,10 @@ impl Shared {
         self.settings.operator.as_deref()
     }
 
+    pub(super) fn profile(&self) -> Option<&Arc<Profile>> {
+        self.settings.profile.as_ref()
+    }
+
     pub(crate) fn meddler(&self) -> Option<&dyn Meddler> {
         self.settings.meddler.as_deref()
     }
@@ -196,7 +203,9 @@ impl Shared {
         kept.map_err(|error| LoadFailed::Host(error.to_string()))
     }
 
-    pub(crate) async fn append(&self, batch: Batch) -> Result<(), HostFailure> {
+    /// Makes a batch of this run durable.
+    pub(crate) async fn append(&self, run: RunId, batch: Batch) -> Result<(), HostFailure> {
+        let _committing = self.profile().map(|profile| profile.commit(run));
         Ok(self.writer.append(batch).await?)
     }
 
@@ -316,6 +325,16 @@ pub(super) fn code_folder(data_dir: &std::path::Path) -> std::path::PathBuf {
     data_dir.join("code")
 }
 
+/// Tells a profile, too, where one is taken.
+fn notify(settings: &Settings) -> Arc<dyn Fn(Notice) + Send + Sync> {
+    let notify = Arc::clone(&settings.notify);
+    let Some(profile) = settings.profile.clone() else { return notify };
+    Arc::new(move |notice| {
+        profile.notice(&notice);
+        notify(notice);
+    })
+}
+
 /// A sandbox whose compiled code is in a folder of `data_dir`.
 pub(super) fn make_sandbox(
     data_dir: &std::path::Path,
@@ -326,7 +345,7 @@ pub(super) fn make_sandbox(
     let mut set = sandbox::Settings::new(folder, key, settings.compiler.clone());
     set.slots = settings.attempts_max;
     set.variables = Arc::clone(&settings.variables);
-    set.notify = Arc::clone(&settings.notify);
+    set.notify = notify(settings);
     set.stand_in = settings.stand_in.clone();
     Sandbox::new(set).map_err(|error| HostFailure::new(error.to_string(), ""))
 }

@@ -12,10 +12,12 @@ use super::redact::Redactor;
 use super::room::Room;
 use super::secrets::Secret;
 use super::services::Services;
+use super::stopwatch::Stage;
 use super::time::Time;
 use super::{Notice, Sandbox, passed, returned};
 use piton_core::{End, Failure, HostEnd, IdempotencyKey, Json, Limits, Phase, RunId, Usage};
 use std::any::Any;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 use wasmtime::{Store, UpdateDeadline};
@@ -85,7 +87,8 @@ impl Sandbox {
         // The semaphore is never closed; a call without a slot would only fail to be given memory.
         let _slot = self.slots.acquire().await;
         let _ticking = self.ticker.tick();
-        let time = Arc::new(Time::start(call.time_limit, call.limits.idle_timeout));
+        let time = Time::start(call.time_limit, call.limits.idle_timeout);
+        let time = Arc::new(time.told_to(services.stopwatch()));
         if let Some(why) = self.quarantine.refuses(program.digest()) {
             return at_once(HostEnd::Denied, why, &time);
         }
@@ -107,6 +110,7 @@ impl Sandbox {
         services: Arc<dyn Services>,
         time: &Arc<Time>,
     ) -> Ended {
+        time.enters(Stage::Instantiating);
         let secrets = match self.secrets(&call.grants) {
             Ok(secrets) => secrets,
             Err(missing) => return at_once(HostEnd::Denied, missing.to_string(), time),
@@ -120,6 +124,7 @@ impl Sandbox {
             Err(message) => return at_once(HostEnd::Denied, message, time),
         };
         let end = self.guard(&mut store, program, &call, time).await;
+        time.enters(Stage::Over);
         logs.finish();
         let fuel_left = store.get_fuel().unwrap_or(0);
         let guest = store.into_data();
@@ -182,9 +187,10 @@ impl Sandbox {
         if let Some(short) = room.is_short().await {
             return End::Host(HostEnd::Denied, short);
         }
+        let guest = pin!(enter(store, program, call, time));
         let outcome = tokio::select! {
             biased;
-            entered = caught(enter(store, program, call, time)) => entered,
+            entered = caught(time.watching(guest)) => entered,
             up = time.up() => return End::Host(HostEnd::TimedOut, up.to_string()),
             short = room.runs_short() => return End::Host(HostEnd::Denied, short),
         };
@@ -239,11 +245,13 @@ async fn enter(
             return Err(Stop(HostEnd::Denied, "it does not export `reconcile`".into()).into());
         };
         let instance = pre.instantiate_async(&mut *store).await?;
+        time.enters(Stage::InGuest);
         let context = passed::context(call, time);
         let asked = instance.piton_step_reconcile().call_reconcile(store, &context, input).await?;
         return Ok(returned::reconciled(asked, output_bytes_max));
     }
     let instance = program.plugin.instantiate_async(&mut *store).await?;
+    time.enters(Stage::InGuest);
     let step = instance.piton_step_step();
     let context = passed::context(call, time);
     if call.phase == Phase::Execute {

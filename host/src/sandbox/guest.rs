@@ -7,6 +7,7 @@ use super::logs::{Logs, shorten};
 use super::meter::Meter;
 use super::redact::Redactor;
 use super::services::{Level, Progress, Services};
+use super::stopwatch::HostCall;
 use super::time::Time;
 use piton_core::{HostEnd, Limits, UNIT_BYTES_MAX, Usage, is_unit};
 use std::fmt;
@@ -163,6 +164,7 @@ impl types::Host for Guest {}
 
 impl log::Host for Guest {
     fn log(&mut self, level: log::Level, message: String) {
+        let _asking = self.given.time.asks(HostCall::Log);
         let level = match level {
             log::Level::Trace => Level::Trace,
             log::Level::Debug => Level::Debug,
@@ -176,6 +178,7 @@ impl log::Host for Guest {
 
 impl report::Host for Guest {
     fn progress(&mut self, done: u64, total: Option<u64>, message: String) {
+        let _asking = self.given.time.asks(HostCall::Progress);
         self.given.time.progressed();
         let done = total.map_or(done, |total| done.min(total));
         let message = self.given.redactor.text(&message);
@@ -184,6 +187,7 @@ impl report::Host for Guest {
     }
 
     fn usage(&mut self, unit: String, micros: u64) -> wasmtime::Result<()> {
+        let _asking = self.given.time.asks(HostCall::Usage);
         // One that holds a secret is no unit, and is named in the message without it.
         let unit = self.given.redactor.text(&unit).into_owned();
         self.spend(&unit, micros).map_err(denied)
@@ -192,10 +196,12 @@ impl report::Host for Guest {
 
 impl memo::Host for Guest {
     fn recall(&mut self, key: String) -> wasmtime::Result<Option<String>> {
+        let _asking = self.given.time.asks(HostCall::Recall);
         Ok(self.given.services.recall(&self.given.redactor.text(&key)))
     }
 
     async fn remember(&mut self, key: String, value: String) -> wasmtime::Result<String> {
+        let _asking = self.given.time.asks(HostCall::Remember);
         let redactor = &self.given.redactor;
         let (key, value) = (redactor.text(&key).into_owned(), redactor.text(&value).into_owned());
         // The first value stays; nothing is written, and so nothing counts.

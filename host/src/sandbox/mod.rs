@@ -31,6 +31,7 @@ mod room;
 mod secrets;
 mod services;
 mod settings;
+mod stopwatch;
 mod ticker;
 mod time;
 
@@ -53,6 +54,7 @@ pub(crate) use returned::fuzzed_output;
 pub use secrets::{SecretMissing, SecretText, Variables};
 pub use services::{BoxFuture, Level, LogLine, Progress, RememberError, Services, Source};
 pub use settings::{COMPONENT_BYTES_MAX, CompileLimits, Compiler, Notice, Settings};
+pub use stopwatch::{HostCall, Stage, Stopwatch};
 
 use cache::{Cache, Found};
 use compile::Workshop;

@@ -1,10 +1,12 @@
 //! What the sandbox asks of whoever calls it: to keep what a guest says and remembers.
 //! Plain data and one trait; knows neither journal nor run.
 
+use super::stopwatch::Stopwatch;
 use piton_core::Usage;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 
 /// A future that is boxed, so that [`Services`] can be a trait object.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -29,6 +31,11 @@ pub trait Services: Send + Sync {
         value: String,
         usage: Usage,
     ) -> BoxFuture<'_, Result<String, RememberError>>;
+
+    /// Who wants to know what the call's time goes into. Default: nobody.
+    fn stopwatch(&self) -> Option<Arc<dyn Stopwatch>> {
+        None
+    }
 }
 
 /// One line from a guest: a stranger's text, to be shown only through [`inert`](super::inert).

@@ -1,7 +1,9 @@
 //! The time of one attempt: when its call must be over, and since when it has not moved.
 //! Monotonic time only; never ends anything itself.
 
+use super::stopwatch::Stopwatch;
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -12,6 +14,8 @@ pub(super) struct Time {
     idle: Option<Duration>,
     /// Milliseconds after the start at which it last reported progress.
     progressed_ms: AtomicU64,
+    /// Who wants to know what it goes into.
+    stopwatch: Option<Arc<dyn Stopwatch>>,
 }
 
 /// Time is up.
@@ -37,7 +41,17 @@ impl std::error::Error for TimeUp {}
 impl Time {
     /// Starts now.
     pub(super) fn start(limit: Duration, idle: Option<Duration>) -> Self {
-        Self { started: Instant::now(), limit, idle, progressed_ms: AtomicU64::new(0) }
+        let progressed_ms = AtomicU64::new(0);
+        Self { started: Instant::now(), limit, idle, progressed_ms, stopwatch: None }
+    }
+
+    /// The same time, told to a stopwatch where there is one.
+    pub(super) fn told_to(self, stopwatch: Option<Arc<dyn Stopwatch>>) -> Self {
+        Self { stopwatch, ..self }
+    }
+
+    pub(super) fn stopwatch(&self) -> Option<&Arc<dyn Stopwatch>> {
+        self.stopwatch.as_ref()
     }
 
     /// The guest told of progress.

@@ -2,6 +2,7 @@
 //! Ends one that is too large or too slow; never keeps or changes what is in it.
 
 use super::Attempt;
+use crate::sandbox::stopwatch::Asking;
 use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
 use std::future::Future;
 use std::pin::Pin;
@@ -62,6 +63,8 @@ pub(super) struct Receiving {
     pub(super) late: Pin<Box<Sleep>>,
     pub(super) _connection: AbortOnDropJoinHandle<()>,
     pub(super) _permit: OwnedSemaphorePermit,
+    /// The request that it answers.
+    pub(super) asking: Asking,
 }
 
 impl Body for Receiving {
@@ -77,7 +80,10 @@ impl Body for Receiving {
             return Poll::Ready(Some(Err(Error::ConnectionReadTimeout)));
         };
         let frame = match frame {
-            None => return Poll::Ready(None),
+            None => {
+                self.asking.ends();
+                return Poll::Ready(None);
+            }
             Some(Err(error)) => return Poll::Ready(Some(Err(cut_short(&error)))),
             Some(Ok(frame)) => frame,
         };
@@ -93,6 +99,9 @@ impl Body for Receiving {
         let next = Instant::now().checked_add(self.pace);
         if let Some(next) = next {
             self.late.as_mut().reset(next);
+        }
+        if self.body.is_end_stream() {
+            self.asking.ends();
         }
         Poll::Ready(Some(Ok(frame)))
     }

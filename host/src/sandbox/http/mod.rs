@@ -23,6 +23,7 @@ pub use stand_in::{Answered, Sent, StandIn};
 use super::call::Call;
 use super::logs::Logs;
 use super::secrets::Secret;
+use super::stopwatch::HostCall;
 use super::time::Time;
 use body::{Receiving, Sending};
 use budget::Budget;
@@ -131,6 +132,7 @@ impl Attempt {
         request: Request<WasiBody>,
         options: RequestOptions,
     ) -> Result<Response<WasiBody>, Error> {
+        let mut asking = self.time.asks(HostCall::Http);
         let (mut parts, body) = request.into_parts();
         let target = self.admit(&mut parts)?;
         if let Some(stand_in) = self.gate.stand_in() {
@@ -172,12 +174,13 @@ impl Attempt {
             error
         })?;
         self.note_throttling(&what, &answer);
+        asking.has_status(answer.status().as_u16());
         let pace = options.between_bytes_timeout.unwrap_or(left).min(left);
         Ok(answer.map(|body| {
             let attempt = Arc::clone(self);
             let late = Box::pin(sleep(pace));
-            Receiving { body, attempt, pace, late, _connection: connection, _permit: permit }
-                .boxed_unsync()
+            let (_connection, _permit) = (connection, permit);
+            Receiving { body, attempt, pace, late, _connection, _permit, asking }.boxed_unsync()
         }))
     }
 
