@@ -2,6 +2,7 @@
 //! The one place that looks at terminal and environment; never decides about a run.
 
 use super::complain::Complaint;
+use super::profile::Profiling;
 use piton::manifest::{self, Operator};
 use piton::runner::{
     ATTEMPTS_MAX, Answer, Ask, CheckedManifest, ClientError, LoadFailed, Look, Opening, Reach,
@@ -11,7 +12,7 @@ use piton::sandbox::{Compiler, Notice, SecretText, inert};
 use std::io::{ErrorKind, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// Options of every command.
 #[derive(clap::Args, Debug)]
@@ -40,6 +41,8 @@ pub(crate) struct Context {
     pub(crate) is_live: bool,
     pub(crate) has_color: bool,
     pub(crate) width: usize,
+    /// The profile that this command takes, if it does.
+    pub(crate) profiling: OnceLock<Profiling>,
 }
 
 impl Context {
@@ -53,6 +56,7 @@ impl Context {
             is_live: is_terminal && !is_dumb && !globals.quiet && width.is_some(),
             has_color: is_terminal && !is_dumb && !no_color,
             width: width.unwrap_or(100),
+            profiling: OnceLock::new(),
             globals,
         }
     }
@@ -98,7 +102,7 @@ impl Context {
             stand_in: None,
             operator: self.operator()?.map(Arc::new),
             meddler: None,
-            profile: None,
+            profile: self.profiling.get().map(Profiling::recorder),
         })
     }
 
@@ -173,7 +177,7 @@ impl Context {
                 None => self.reach(opening).await?,
             };
             if ask.may_start_attempts() {
-                self.goes_by_config(&reach)?;
+                self.can_serve(&reach)?;
             }
             let error = match reach.ask(ask.clone()).await {
                 // It is as if nobody had been asked.
@@ -202,9 +206,12 @@ impl Context {
         }
     }
 
-    /// Whoever holds the directory has read its own file: asking it would leave out in silence the
-    /// one that `--config` names.
-    pub(crate) fn goes_by_config(&self, reach: &Reach) -> Result<(), Complaint> {
+    /// Whether the host can do as this command's options say. Whoever holds the directory has read
+    /// its own file: asking it would leave out in silence the one that `--config` names.
+    pub(crate) fn can_serve(&self, reach: &Reach) -> Result<(), Complaint> {
+        if let Some(profiling) = self.profiling.get() {
+            profiling.is_possible(reach)?;
+        }
         let (Reach::Other(holder), Some(config)) = (reach, &self.globals.config) else {
             return Ok(());
         };

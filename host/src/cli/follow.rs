@@ -118,7 +118,7 @@ async fn follow_here(
             }
             () = interrupts.next() => {
                 interrupted += 1;
-                if let Some(left) = interrupt(reach, run, interrupted, view) {
+                if let Some(left) = interrupt(context, reach, run, interrupted, view) {
                     return Ok(Followed::Left(left));
                 }
                 continue;
@@ -147,7 +147,13 @@ async fn follow_here(
 }
 
 /// The first Ctrl-C lets attempts under way end and starts none; the second leaves at once.
-fn interrupt(reach: &Reach, run: &str, nth: u32, view: &mut View<'_>) -> Option<Left> {
+fn interrupt(
+    context: &Context,
+    reach: &Reach,
+    run: &str,
+    nth: u32,
+    view: &mut View<'_>,
+) -> Option<Left> {
     match reach {
         Reach::Other(client) => {
             let holder = client.pid.map_or_else(String::new, |pid| format!(" {pid}"));
@@ -163,6 +169,7 @@ fn interrupt(reach: &Reach, run: &str, nth: u32, view: &mut View<'_>) -> Option<
         }
         Reach::Own(..) => {
             view.close();
+            context.end_profile();
             eprintln!("left at once; go on with `piton resume {run}`");
             std::process::exit(i32::from(exit::UNFINISHED));
         }

@@ -22,6 +22,7 @@ mod logs;
 mod memory;
 mod new;
 mod plan;
+mod profile;
 mod prune;
 mod resume;
 mod run;

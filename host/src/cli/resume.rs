@@ -2,6 +2,7 @@
 
 use super::complain::Complaint;
 use super::context::{Context, print_json};
+use super::profile::ProfileOption;
 use super::{exit, follow, show};
 use piton::runner::{Answer, Ask, Opening, Reach, Update};
 use std::process::ExitCode;
@@ -16,12 +17,26 @@ pub(crate) struct Arguments {
     /// Go on with all runs that can go on by themselves.
     #[arg(long, conflicts_with = "runs")]
     all: bool,
+
+    #[command(flatten)]
+    profile: ProfileOption,
 }
 
 pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<ExitCode, Complaint> {
-    let mut runs = arguments.runs;
+    let Arguments { runs, all, profile } = arguments;
+    profile.begin(context)?;
+    let code = resume(runs, all, context).await;
+    context.end_profile();
+    code
+}
+
+async fn resume(
+    mut runs: Vec<String>,
+    is_all: bool,
+    context: &Context,
+) -> Result<ExitCode, Complaint> {
     let mut reach = None;
-    if runs.is_empty() && !arguments.all {
+    if runs.is_empty() && !is_all {
         let (asked, only) = only_unfinished(context).await?;
         runs.push(only);
         reach = Some(asked);
@@ -38,7 +53,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<ExitC
         _ => return Err(Complaint::of_host("the host answers something else")),
     };
     if let [only] = resumed.as_slice()
-        && !arguments.all
+        && !is_all
     {
         return follow::to_the_end(context, reach, only, known).await;
     }
@@ -108,6 +123,7 @@ async fn all(context: &Context, reach: Reach, runs: Vec<String>) -> Result<ExitC
             }
             () = interrupts.next() => {
                 if host.is_leaving() {
+                    context.end_profile();
                     std::process::exit(i32::from(exit::UNFINISHED));
                 }
                 host.begin_leaving();

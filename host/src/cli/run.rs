@@ -2,6 +2,7 @@
 
 use super::complain::Complaint;
 use super::context::{Context, print_json};
+use super::profile::ProfileOption;
 use super::{exit, follow};
 use piton::runner::{
     Answer, Ask, Client, ClientError, Host, Look, Opening, Prepared, Reach, Refused, Update,
@@ -27,7 +28,7 @@ pub(crate) struct Arguments {
     key: Option<String>,
 
     /// Leave the run to a process in the background.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "profile")]
     detach: bool,
 
     /// Start one run for each line of this file of JSON values (`-` for stdin).
@@ -37,6 +38,9 @@ pub(crate) struct Arguments {
     /// With --each: how many runs are under way at once.
     #[arg(long, value_name = "N", default_value_t = 16, requires = "each")]
     parallel: u32,
+
+    #[command(flatten)]
+    profile: ProfileOption,
 }
 
 pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<ExitCode, Complaint> {
@@ -47,9 +51,20 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<ExitC
         let message = format!("there is no manifest at `{}`", arguments.manifest.display());
         return Err(Complaint::mistake(message, "name a TOML file"));
     }
-    if let Some(file) = &arguments.each {
-        return each(context, &manifest, file, arguments.parallel.max(1)).await;
-    }
+    arguments.profile.begin(context)?;
+    let code = match &arguments.each {
+        Some(file) => each(context, &manifest, file, arguments.parallel.max(1)).await,
+        None => one(arguments, manifest, context).await,
+    };
+    context.end_profile();
+    code
+}
+
+async fn one(
+    arguments: Arguments,
+    manifest: PathBuf,
+    context: &Context,
+) -> Result<ExitCode, Complaint> {
     let input = read_input(arguments.input.as_deref())?;
     let (key, look, detach) = (arguments.key, context.look(), arguments.detach);
     let ask = Ask::Run { manifest, input, key, look, detach };
@@ -116,7 +131,7 @@ async fn each(
         Box::new(BufReader::new(tokio::fs::File::open(file).await.map_err(cannot_read)?))
     };
     let reach = context.reach(Opening::OrMake).await?;
-    context.goes_by_config(&reach)?;
+    context.can_serve(&reach)?;
     let lane = Lane::new(context, &reach, manifest).await?;
     let mut interrupts = follow::Interrupts::new()?;
     let mut tally = Tally::new(context);
@@ -156,6 +171,7 @@ async fn each(
             () = interrupts.next() => {
                 let Reach::Own(host, _) = &reach else { break };
                 if host.is_leaving() {
+                    context.end_profile();
                     std::process::exit(i32::from(exit::UNFINISHED));
                 }
                 host.begin_leaving();

@@ -13,7 +13,7 @@ pub(super) use journal::timed;
 pub use sums::{HostCallKind, Share, Sums};
 
 use super::attempt::AttemptCall;
-use crate::sandbox::{Notice, Stopwatch};
+use crate::sandbox::Notice;
 use attempt::AttemptWatch;
 use piton_core::{Event, InstanceId, Phase, Run, RunId, StepIndex, StepStatus};
 use slice::{Nanos, Row, Slice, What};
@@ -192,7 +192,8 @@ impl Kept {
         if self.waits.is_empty() {
             return;
         }
-        let ended: Vec<Wait> = self.waits.extract_if(|of, wait| ends(of, wait)).map(|(_, wait)| wait).collect();
+        let ended: Vec<Wait> =
+            self.waits.extract_if(|of, wait| ends(of, wait)).map(|(_, wait)| wait).collect();
         for wait in ended {
             self.end(wait, now);
         }
@@ -220,7 +221,12 @@ impl Kept {
         }
         let next = self.rows.len() as u32;
         let row = *self.rows.entry(row).or_insert(next);
-        self.slices.extend(slices.into_iter().map(|(from, to, what)| Slice { row, from, to, what }));
+        self.slices.extend(slices.into_iter().map(|(from, to, what)| Slice {
+            row,
+            from,
+            to,
+            what,
+        }));
     }
 }
 

@@ -309,8 +309,14 @@ mod tests {
     fn requests_that_cross_go_to_lanes_of_their_own() {
         let http = |from, to| slice(from, to, What::Call(HostCall::Http, Some(200)));
         check(
-            &[slice(0, 9, What::Wait), slice(9, 30, guest()), http(10, 20), http(12, 22), http(21, 25)],
-            &[&[(0, 9), (9, 30), (10, 20), (21, 25)], &[(12, 22)]],
+            &[
+                slice(0, 30, What::Wait),
+                slice(9, 30, guest()),
+                http(10, 20),
+                http(12, 22),
+                http(21, 25),
+            ],
+            &[&[(0, 30), (9, 30), (10, 20), (21, 25)], &[(12, 22)]],
         );
     }
 
