@@ -21,6 +21,7 @@ mod lock;
 mod mistakes;
 mod money;
 mod operator;
+mod profile;
 mod prune;
 mod recovery;
 mod retry;

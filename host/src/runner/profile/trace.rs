@@ -40,7 +40,10 @@ impl Recording {
         events.metadata(HOST, 0, "process_name", json!({ "name": "piton" }))?;
         let mut processes: BTreeMap<RunId, u64> = BTreeMap::new();
         let mut tid = 0;
-        for (row, slices) in self.rows.iter().zip(by_row) {
+        let mut rows: Vec<_> = self.rows.iter().zip(by_row).collect();
+        // What began first stands on top.
+        rows.sort_by_key(|(_, slices)| slices.iter().map(|slice| slice.from).min());
+        for (row, slices) in rows {
             let pid = match row.run() {
                 None => HOST,
                 Some(run) => {
