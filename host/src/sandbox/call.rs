@@ -187,12 +187,14 @@ impl Sandbox {
         if let Some(short) = room.is_short().await {
             return End::Host(HostEnd::Denied, short);
         }
-        let guest = pin!(enter(store, program, call, time));
-        let outcome = tokio::select! {
-            biased;
-            entered = caught(time.watching(guest)) => entered,
-            up = time.up() => return End::Host(HostEnd::TimedOut, up.to_string()),
-            short = room.runs_short() => return End::Host(HostEnd::Denied, short),
+        let outcome = {
+            let guest = pin!(enter(store, program, call, time));
+            tokio::select! {
+                biased;
+                entered = caught(time.watching(guest)) => entered,
+                up = time.up() => return End::Host(HostEnd::TimedOut, up.to_string()),
+                short = room.runs_short() => return End::Host(HostEnd::Denied, short),
+            }
         };
         let (end, message) = match outcome {
             Ok(Ok(end)) => return end,

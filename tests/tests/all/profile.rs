@@ -191,8 +191,15 @@ after = ["asks", "retries", "remembers"]
 #[test]
 fn a_profile_tells_all_attempts_and_adds_up() {
     let home = Home::with(pipeline(&Server::start(Manner::Echoes).url()));
-    let arguments =
-        ["run", "--json", "pipeline.toml", "--profile", "profile.json", "--input", r#"{"private":"hush-7"}"#];
+    let arguments = [
+        "run",
+        "--json",
+        "pipeline.toml",
+        "--profile",
+        "profile.json",
+        "--input",
+        r#"{"private":"hush-7"}"#,
+    ];
     let done = home.piton(&arguments).env("TOKEN", SECRET).run().expect_code(0);
     let run = done.json()["run"].as_str().expect("a run should have an id").to_owned();
     let trace = Trace::read(&home.path("profile.json"));
@@ -334,8 +341,7 @@ fn many_runs_are_many_processes_of_one_picture() {
     let each = ["run", "pipeline.toml", "--each", "inputs.ndjson", "--profile", "profile.json"];
     home.run(&each).expect_code(0).expect_said("10 attempts");
     let trace = Trace::read(&home.path("profile.json"));
-    let runs: BTreeSet<_> =
-        trace.of("attempt").iter().map(|slice| slice["pid"].as_u64()).collect();
+    let runs: BTreeSet<_> = trace.of("attempt").iter().map(|slice| slice["pid"].as_u64()).collect();
     assert_eq!((trace.attempts().len(), runs.len()), (10, 5));
 }
 
