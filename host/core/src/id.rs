@@ -19,6 +19,14 @@ impl fmt::Display for ParseIdError {
 
 impl std::error::Error for ParseIdError {}
 
+/// Digits of numbers to the base of 16.
+const HEX: &[u8; 16] = b"0123456789abcdef";
+
+/// Whether a hyphen stands at this place of a UUID.
+const fn is_hyphen(place: usize) -> bool {
+    matches!(place, 8 | 13 | 18 | 23)
+}
+
 /// Makes a newtype over a UUID's 128 bits, written in lower-case hyphenated form.
 macro_rules! uuid_type {
     ($(#[$doc:meta])* $name:ident, $expected:literal) => {
@@ -40,10 +48,13 @@ macro_rules! uuid_type {
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                let hex = format!("{:032x}", self.0);
-                let (a, b, c, d, e) =
-                    (&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]);
-                write!(f, "{a}-{b}-{c}-{d}-{e}")
+                // Written several times for each call, so without the machinery of formatting.
+                let (mut text, mut bits) = ([b'-'; 36], self.0);
+                for place in (0..text.len()).rev().filter(|place| !is_hyphen(*place)) {
+                    text[place] = HEX[(bits & 15) as usize];
+                    bits >>= 4;
+                }
+                f.write_str(std::str::from_utf8(&text).map_err(|_| fmt::Error)?)
             }
         }
 
@@ -60,7 +71,7 @@ macro_rules! uuid_type {
                 let error = ParseIdError { expected: $expected };
                 let hyphens_right = text.len() == 36
                     && text.bytes().enumerate().all(|(i, byte)| {
-                        if matches!(i, 8 | 13 | 18 | 23) {
+                        if is_hyphen(i) {
                             byte == b'-'
                         } else {
                             byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte)
@@ -104,7 +115,9 @@ impl Digest {
 
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        let digits = self.0.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+        let text: String = digits.map(|digit| char::from(HEX[usize::from(digit)])).collect();
+        f.write_str(&text)
     }
 }
 

@@ -40,8 +40,12 @@ pub(crate) struct AttemptCall {
 pub(crate) struct RunningAttempt {
     pub(crate) phase: Phase,
     pub(crate) attempt: u32,
-    task: JoinHandle<()>,
+    /// None where its run's own task carries it.
+    task: Option<JoinHandle<()>>,
 }
+
+/// A call that is carried by whoever polls it; ready once its run was told how it ended.
+pub(crate) type CallHere = BoxFuture<'static, ()>;
 
 impl RunningAttempt {
     pub(crate) fn is(&self, phase: Phase, attempt: u32) -> bool {
@@ -51,11 +55,13 @@ impl RunningAttempt {
 
 impl Drop for RunningAttempt {
     fn drop(&mut self) {
-        self.task.abort();
+        if let Some(task) = &self.task {
+            task.abort();
+        }
     }
 }
 
-/// Starts a call whose start is durable.
+/// Starts a call whose start is durable, in a task of its own.
 pub(crate) fn start(
     shared: Arc<Shared>,
     attempt: AttemptCall,
@@ -63,24 +69,41 @@ pub(crate) fn start(
     updates: broadcast::Sender<Arc<Update>>,
 ) -> RunningAttempt {
     let (phase, number) = (attempt.call.phase, attempt.call.attempt);
+    let task = tokio::spawn(carry_out(shared, attempt, to_run, updates));
+    RunningAttempt { phase, attempt: number, task: Some(task) }
+}
+
+/// As [`start`], but nothing happens in it unless it is polled: no second task is woken for it.
+pub(crate) fn start_here(
+    shared: Arc<Shared>,
+    attempt: AttemptCall,
+    to_run: mpsc::UnboundedSender<Wake>,
+    updates: broadcast::Sender<Arc<Update>>,
+) -> (RunningAttempt, CallHere) {
+    let (phase, number) = (attempt.call.phase, attempt.call.attempt);
+    let call = Box::pin(carry_out(shared, attempt, to_run, updates));
+    (RunningAttempt { phase, attempt: number, task: None }, call)
+}
+
+fn carry_out(
+    shared: Arc<Shared>,
+    attempt: AttemptCall,
+    to_run: mpsc::UnboundedSender<Wake>,
+    updates: broadcast::Sender<Arc<Update>>,
+) -> impl Future<Output = ()> + Send + 'static {
+    // It is watched from its start on, not from when it has a processor.
     let watch = shared.profile().map(|profile| profile.attempt(&attempt));
-    let task = tokio::spawn(async move {
-        let instance = attempt.call.instance;
+    async move {
+        let piton_core::Call { instance, phase, attempt: number, .. } = attempt.call;
         let stopwatch = watch.as_ref().map(OpenAttempt::stopwatch);
         let (ended, log_cursor) = call(&shared, attempt, to_run.clone(), updates, stopwatch).await;
         if let Some(watch) = watch {
             watch.ends(&ended);
         }
-        // A run that no longer listens has dropped this attempt.
-        let _ = to_run.send(Wake::Ended {
-            instance,
-            phase,
-            attempt: number,
-            ended: Box::new(ended),
-            log_cursor,
-        });
-    });
-    RunningAttempt { phase, attempt: number, task }
+        let ended = Box::new(ended);
+        // After all that it asked for before. A run that no longer listens has dropped this attempt.
+        let _ = to_run.send(Wake::Ended { instance, phase, attempt: number, ended, log_cursor });
+    }
 }
 
 async fn call(

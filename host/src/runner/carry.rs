@@ -2,7 +2,7 @@
 //! and what is then due. Nothing is acted on, and nothing is shown as done, before it is durable.
 //! Never decides anything itself.
 
-use super::attempt::{self, AttemptCall, RunningAttempt};
+use super::attempt::{self, AttemptCall, CallHere, RunningAttempt};
 use super::changes::{Change, Changes};
 use super::document::Summary;
 use super::evaluator::Evaluator;
@@ -81,11 +81,11 @@ impl Carried {
 
 impl Rest {
     /// What followers are told last; none of a run that nobody follows.
-    pub(crate) fn last_update(&self) -> Option<Update> {
+    pub(crate) fn last_update(self) -> Option<Update> {
         match self {
-            Self::Rests(summary) => Some(Update::Rests(summary.clone())),
-            Self::Left(summary) => Some(Update::Left(summary.clone())),
-            Self::Failed(failure) => Some(Update::HostFailed(failure.clone())),
+            Self::Rests(summary) => Some(Update::Rests(summary)),
+            Self::Left(summary) => Some(Update::Left(summary)),
+            Self::Failed(failure) => Some(Update::HostFailed(failure)),
             Self::Parks(_) => None,
         }
     }
@@ -115,6 +115,8 @@ pub(crate) struct Carrier {
     holding: Holding,
     tail: Tail,
     calls: BTreeMap<InstanceId, RunningAttempt>,
+    /// That one of the calls which this task carries itself.
+    here: Option<(InstanceId, CallHere)>,
     log_cursors: BTreeMap<String, u64>,
     log_room: Arc<LogRoom>,
     inbox: mpsc::UnboundedReceiver<Wake>,
@@ -148,6 +150,7 @@ impl Carrier {
             run,
             tail,
             calls: BTreeMap::new(),
+            here: None,
             log_cursors: BTreeMap::new(),
             log_room: Arc::default(),
             inbox,
@@ -218,7 +221,10 @@ impl Carrier {
             Err(failure) => Rest::Failed(failure),
         };
         self.shared.carried_no_more(self.run.id(), &rest);
-        if let Some(update) = rest.last_update() {
+        // Whoever begins to follow just now finds it in `done`.
+        if self.updates.receiver_count() > 0
+            && let Some(update) = rest.clone().last_update()
+        {
             self.tell(update);
         }
         // Whoever asks now finds it closed, and the journal up to date.
@@ -233,6 +239,8 @@ impl Carrier {
                 return Ok(rest);
             }
             self.take_turn().await?;
+            // A run that never waits for anybody lets others have its worker now and then.
+            tokio::task::coop::consume_budget().await;
         }
     }
 
@@ -248,6 +256,9 @@ impl Carrier {
         };
         // Dropping a running attempt ends its guest and every host call under way in it.
         self.calls.retain(|instance, running| is_due(instance, running));
+        self.here.take_if(|(instance, _)| !self.calls.contains_key(instance));
+        // A call by itself needs no task of its own: this one would only wait for it.
+        let is_only = due.calls.len() == 1;
         for call in due.calls {
             if self.calls.contains_key(&call.instance) {
                 continue;
@@ -270,9 +281,15 @@ impl Carrier {
                 call,
             };
             let instance = attempt.call.instance;
-            let to_run = self.to_self.clone();
-            let running =
-                attempt::start(Arc::clone(&self.shared), attempt, to_run, self.updates.clone());
+            let (shared, to_run) = (Arc::clone(&self.shared), self.to_self.clone());
+            let updates = self.updates.clone();
+            let running = if is_only {
+                let (running, call) = attempt::start_here(shared, attempt, to_run, updates);
+                self.here = Some((instance, call));
+                running
+            } else {
+                attempt::start(shared, attempt, to_run, updates)
+            };
             self.calls.insert(instance, running);
         }
     }
@@ -329,6 +346,7 @@ impl Carrier {
             tokio::select! {
                 biased;
                 wake = self.inbox.recv() => return wake,
+                () = ended(&mut self.here) => self.here = None,
                 () = tokio::time::sleep(sleep) => {
                     if timer.is_some_and(|at| at <= self.now()) {
                         return Some(Wake::Time);
@@ -423,7 +441,11 @@ impl Carrier {
             .map_err(|error| HostFailure::bug(error.to_string()))?;
         let seq_before = self.tail.seq;
         let tail = batch.tail();
-        self.shared.append(self.run.id(), batch).await?;
+        if self.is_alone() {
+            self.shared.append_here(self.run.id(), batch).await?;
+        } else {
+            self.shared.append(self.run.id(), batch).await?;
+        }
         self.tail = tail;
         if let Some(profile) = self.shared.profile() {
             profile.recorded(&self.run, &events);
@@ -452,9 +474,22 @@ impl Carrier {
         }
     }
 
+    /// Whether nothing but this task could go on while it waits for the disk.
+    fn is_alone(&self) -> bool {
+        self.calls.len() == usize::from(self.here.is_some()) && self.shared.carries_one_at_most()
+    }
+
     fn tell(&self, update: Update) {
         // Nobody follows: nobody to tell.
         let _ = self.updates.send(Arc::new(update));
+    }
+}
+
+/// Is ready when that call has ended and has said so; never where there is none.
+async fn ended(here: &mut Option<(InstanceId, CallHere)>) {
+    match here {
+        Some((_, call)) => call.await,
+        None => std::future::pending().await,
     }
 }
 

@@ -209,6 +209,12 @@ impl Shared {
         Ok(self.writer.append(batch).await?)
     }
 
+    /// As [`Shared::append`], for a run that is alone: it may hold its worker until that is durable.
+    pub(crate) async fn append_here(&self, run: RunId, batch: Batch) -> Result<(), HostFailure> {
+        let _committing = self.profile().map(|profile| profile.commit(run));
+        Ok(self.writer.append_here(batch).await?)
+    }
+
     /// Keeps a log line with the run. It rides with the next commit.
     pub(crate) fn log(&self, line: LogLine) {
         self.writer.log(line);
@@ -235,6 +241,10 @@ impl Shared {
 
     pub(crate) fn carried(&self, run: RunId) -> Option<Carried> {
         self.lock_carried().get(&run).cloned()
+    }
+
+    pub(crate) fn carries_one_at_most(&self) -> bool {
+        self.lock_carried().len() <= 1
     }
 
     pub(crate) fn all_carried(&self) -> Vec<Carried> {

@@ -9,7 +9,7 @@ use super::*;
 use piton_core::RunId;
 use std::fs::File;
 use std::sync::Mutex;
-use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 
 /// Reports each commit, then waits for how it is to end.
 struct Held {
@@ -83,10 +83,14 @@ struct Rig {
 }
 
 fn rig() -> Rig {
+    rig_with(QUICK)
+}
+
+fn rig_with(quick: Duration) -> Rig {
     let (begun_sender, begun) = sync_channel(16);
     let (end, ends) = channel();
     let journal = Held { begun: begun_sender, ends: Mutex::new(ends) };
-    let writer = Writer::start(Arc::new(journal)).expect("a thread should start");
+    let writer = Writer::start_with(Arc::new(journal), quick).expect("a thread should start");
     Rig { writer, begun, end }
 }
 
@@ -186,4 +190,78 @@ fn an_append_goes_on_when_nobody_waits_for_it() {
     rig.end(Ok(()));
     rig.end(Ok(()));
     assert_eq!(rig.writer.append_blocking(pen.write(&[step_ended("1")])), Ok(()));
+}
+
+#[test]
+fn who_is_alone_commits_before_it_goes_on() {
+    let rig = rig_with(Duration::MAX);
+    let mut pen = Pen::new(1, 1);
+    for batch in [pen.start(), pen.write(&[step_ended("1")])] {
+        rig.end(Ok(()));
+        let told = rig.writer.append_here(batch);
+        assert_eq!(rig.begun.try_recv(), Ok((1, 0)));
+        assert_eq!(block_on(told), Ok(()));
+    }
+}
+
+#[test]
+fn a_commit_here_takes_along_what_waits() {
+    let rig = rig_with(Duration::MAX);
+    let mut pen = Pen::new(1, 1);
+    rig.writer.log(pen.line("charge", 1));
+    rig.end(Ok(()));
+    drop(rig.writer.append_here(pen.start()));
+    assert_eq!(rig.begun.try_recv(), Ok((1, 1)));
+}
+
+#[test]
+fn nobody_waits_here_for_a_commit_of_others() {
+    let rig = rig_with(Duration::MAX);
+    let (mut one, mut two) = (Pen::new(1, 1), Pen::new(2, 1));
+    let first = rig.writer.append(one.start());
+    assert_eq!(rig.next(), (1, 0));
+    let second = rig.writer.append_here(two.start());
+    rig.end(Ok(()));
+    assert_eq!(rig.next(), (1, 0));
+    rig.end(Ok(()));
+    assert_eq!((block_on(first), block_on(second)), (Ok(()), Ok(())));
+}
+
+#[test]
+fn what_comes_in_during_a_commit_here_is_left_to_the_thread() {
+    let rig = rig_with(Duration::MAX);
+    let (mut one, mut two) = (Pen::new(1, 1), Pen::new(2, 1));
+    let batch = one.start();
+    std::thread::scope(|scope| {
+        let here = scope.spawn(|| block_on(rig.writer.append_here(batch)));
+        assert_eq!(rig.next(), (1, 0));
+        let other = rig.writer.append(two.start());
+        rig.writer.log(two.line("charge", 1));
+        rig.end(Ok(()));
+        assert_eq!(here.join().expect("it should not panic"), Ok(()));
+        assert_eq!(rig.next(), (1, 1));
+        rig.end(Ok(()));
+        assert_eq!(block_on(other), Ok(()));
+    });
+}
+
+#[test]
+fn slow_commits_are_left_to_the_thread() {
+    let rig = rig_with(Duration::ZERO);
+    let told = rig.writer.append_here(Pen::new(1, 1).start());
+    assert_eq!(rig.next(), (1, 0));
+    rig.end(Ok(()));
+    assert_eq!(block_on(told), Ok(()));
+}
+
+#[test]
+fn an_error_here_ends_it_for_everybody() {
+    let rig = rig_with(Duration::MAX);
+    let (mut one, mut two) = (Pen::new(1, 1), Pen::new(2, 1));
+    rig.end(Err(JournalError::Full));
+    let expected = Err(AppendError::Journal(JournalError::Full));
+    assert_eq!(block_on(rig.writer.append_here(one.start())), expected);
+    assert_eq!(block_on(rig.writer.append_here(two.start())), expected);
+    assert_eq!(rig.writer.append_blocking(two.start()), expected);
+    assert_eq!(rig.writer.commits(), 1);
 }

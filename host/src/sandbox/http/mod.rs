@@ -33,7 +33,7 @@ use hyper::http::request::Parts;
 use hyper::http::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use notes::Notes;
-use piton_core::{HttpGrant, HttpTarget};
+use piton_core::{HttpGrant, HttpTarget, IdempotencyKey};
 use std::collections::BTreeSet;
 use std::error::Error as _;
 use std::future::Future;
@@ -60,7 +60,7 @@ pub(super) struct Outgoing(Arc<Attempt>);
 /// What all requests of one attempt share, and nothing else does.
 struct Attempt {
     step: String,
-    key: String,
+    key: IdempotencyKey,
     grants: Vec<HttpGrant>,
     secrets: Vec<Secret>,
     budget: Budget,
@@ -81,7 +81,7 @@ impl Outgoing {
     ) -> Self {
         Self(Arc::new(Attempt {
             step: call.step.clone(),
-            key: call.key.to_string(),
+            key: call.key,
             grants: call.grants.http.clone(),
             secrets,
             budget: Budget::new(call.limits.http),
@@ -208,7 +208,7 @@ impl Attempt {
         headers::set_host(&mut parts.headers, &target)?;
         if grant.idempotency_key && headers::has_effect(&method) {
             let path = parts.uri.path().to_owned();
-            if headers::set_key(&mut parts.headers, &self.key) {
+            if headers::set_key(&mut parts.headers, &self.key.to_string()) {
                 self.note_key(&method, &target, &path);
             }
         }

@@ -1,0 +1,155 @@
+//! Where appends are handed in, and where whoever commits next takes them from: the writer's thread, or
+//! somebody who appends and has nothing else to do. One commit at a time, and no lock is held over it.
+//! Never retries: after the first error of the store nothing more is written.
+
+use super::super::store::{Journal, JournalError, Verdicts};
+use super::group::Group;
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Where appends are handed in.
+pub(super) struct Desk {
+    journal: Arc<dyn Journal>,
+    pub(super) commits: AtomicU64,
+    state: Mutex<State>,
+    /// Wakes the thread.
+    bell: Condvar,
+    /// Where the last commit took longer, the next one is left to the thread.
+    quick: Duration,
+}
+
+#[derive(Default)]
+struct State {
+    /// What the next commits take along, each for itself.
+    waiting: VecDeque<Group>,
+    /// Whether the thread sleeps, and nobody has rung yet.
+    is_asleep: bool,
+    is_committing: bool,
+    is_closing: bool,
+    /// How long the last commit took.
+    took: Duration,
+    failed: Option<JournalError>,
+}
+
+impl Desk {
+    pub(super) fn new(journal: Arc<dyn Journal>, quick: Duration) -> Self {
+        let (commits, state, bell) = (AtomicU64::new(0), Mutex::default(), Condvar::new());
+        Self { journal, commits, state, bell, quick }
+    }
+
+    /// Leaves something for the thread.
+    pub(super) fn hand_in(&self, put: impl FnOnce(&mut Group)) {
+        let mut state = self.lock();
+        let had_nothing = state.waiting.is_empty();
+        put(state.open_group());
+        // The thread knows of log lines that wait, and when they are due; and whoever commits rings once
+        // that is over.
+        if state.is_due() || had_nothing && !state.is_committing {
+            self.ring(state);
+        }
+    }
+
+    /// Commits what waits, and this with it, in the caller's thread; or leaves it for the thread, where
+    /// a commit is under way or commits take their time.
+    pub(super) fn commit_here(&self, put: impl FnOnce(&mut Group)) {
+        let mut state = self.lock();
+        put(state.open_group());
+        if state.waiting.len() == 1 && !state.is_committing && state.took < self.quick {
+            state = self.commit(state);
+        }
+        // What came in meanwhile is not this caller's.
+        if !state.waiting.is_empty() {
+            self.ring(state);
+        }
+    }
+
+    /// The thread, until the desk is closed and empty.
+    pub(super) fn serve(&self) {
+        let mut state = self.lock();
+        loop {
+            if state.is_due() {
+                state = self.commit(state);
+                continue;
+            }
+            if state.is_closing && state.waiting.is_empty() && !state.is_committing {
+                return;
+            }
+            state.is_asleep = true;
+            let due_in = state.waiting.front().filter(|_| !state.is_committing);
+            state = match due_in.and_then(Group::due_in) {
+                // An idle host sleeps.
+                None => self.bell.wait(state).unwrap_or_else(PoisonError::into_inner),
+                Some(left) => {
+                    let woken = self.bell.wait_timeout(state, left);
+                    woken.unwrap_or_else(PoisonError::into_inner).0
+                }
+            };
+            state.is_asleep = false;
+        }
+    }
+
+    /// Lets the thread end after what was handed in before.
+    pub(super) fn close(&self) {
+        let mut state = self.lock();
+        state.is_closing = true;
+        self.ring(state);
+    }
+
+    fn ring(&self, mut state: MutexGuard<'_, State>) {
+        if std::mem::take(&mut state.is_asleep) {
+            drop(state);
+            self.bell.notify_one();
+        }
+    }
+
+    fn commit<'a>(&'a self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+        let Some(group) = state.waiting.pop_front() else { return state };
+        let failed = state.failed.clone();
+        state.is_committing = true;
+        drop(state);
+        let began = Instant::now();
+        let result = failed.map_or_else(|| self.write(&group), Err);
+        let mut state = self.lock();
+        state.is_committing = false;
+        state.took = began.elapsed();
+        state.failed = result.as_ref().err().cloned();
+        drop(state);
+        group.answer(result);
+        self.lock()
+    }
+
+    fn write(&self, group: &Group) -> Result<Verdicts, JournalError> {
+        if group.has_nothing_to_write() {
+            return Ok(Vec::new());
+        }
+        self.commits.fetch_add(1, Ordering::Relaxed);
+        let write = || self.journal.commit(&group.batches, &group.log_lines);
+        let panicked = |_| Err(JournalError::Failed { what: "its store panicked".into() });
+        catch_unwind(AssertUnwindSafe(write)).unwrap_or_else(panicked)
+    }
+
+    /// Nothing that holds it panics.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// The group that takes what comes in now.
+    fn open_group(&mut self) -> &mut Group {
+        if self.waiting.back().is_none_or(Group::is_full) {
+            self.waiting.push_back(Group::default());
+        }
+        self.waiting.back_mut().expect("it was just looked at")
+    }
+
+    /// Whether the next commit is to be made now.
+    fn is_due(&self) -> bool {
+        let is_due = |group: &Group| group.due_in().is_some_and(|left| left.is_zero());
+        let next = self.waiting.front().filter(|_| !self.is_committing);
+        next.is_some_and(|group| self.is_closing || is_due(group))
+    }
+}
