@@ -10,6 +10,9 @@ use std::process::ExitCode;
 use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+/// How long a holder that is about to be gone is left alone.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(20);
+
 /// How a followed run was left.
 pub(crate) enum Left {
     /// It rests: it ended, or is stuck.
@@ -66,11 +69,18 @@ pub(crate) async fn to_the_end(
 ) -> Result<ExitCode, Complaint> {
     let mut interrupts = Interrupts::new()?;
     let mut view = View::new(context, run, known_events);
+    let mut has_told = false;
     let left = loop {
         match follow_here(context, &reach, run, &mut interrupts, &mut view).await? {
             Followed::Left(left) => break left,
             Followed::HolderGone => {
-                view.say("the process that carried the run is gone; going on here");
+                if has_told {
+                    // It answers, and carries nothing any more: it is about to be gone.
+                    tokio::time::sleep(BETWEEN_LOOKS).await;
+                } else {
+                    view.say("the process that carried the run is gone; going on here");
+                    has_told = true;
+                }
                 drop(reach);
                 reach = context.reach(Opening::Existing).await?;
             }
