@@ -49,7 +49,7 @@ fn a_disk_that_does_not_keep_its_word_stops_and_resume_goes_on() {
             return;
         }
         assert_eq!(stopped.code, Some(1), "broken after {count} syncs\n{stopped}");
-        stopped.expect_said("hint: ");
+        stopped.expect_said("error: ");
         let end = match home.run_of_key(&key) {
             Some(run) => home.run(&["resume", "--json", &run]),
             None => home.run(&start),
