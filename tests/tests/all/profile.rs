@@ -364,18 +364,22 @@ fn only_who_carries_a_run_can_profile_it() {
 
 #[test]
 fn a_guest_that_logs_without_end_fills_no_profile() {
-    let trace = profile_of_attack("log-flood", "http://127.0.0.1:1", "");
+    let trace = profile_of_attack("log-flood", "http://127.0.0.1:1", "timeout = \"5s\"");
     let attempts = trace.of("attempt").len();
     assert!(trace.calls("log") <= 1_000 * attempts, "{}", trace.calls("log"));
     let left_out = trace.of("attempt")[0]["args"]["calls_left_out"].as_u64();
     assert!(left_out > Some(0), "{left_out:?}");
 }
 
-/// That they nest is held against each profile that is read.
+/// That slices do not cross is held against each profile that is read.
 #[test]
 fn requests_that_are_under_way_at_once_stand_on_rows_of_their_own() {
     let url = Server::start(Manner::Echoes).url();
-    let trace = profile_of_attack("many-connections", &url, &format!("grants.http = [\"{url}\"]"));
+    let trace = profile_of_attack(
+        "many-connections",
+        &url,
+        &format!("timeout = \"2s\"\ngrants.http = [\"{url}\"]"),
+    );
     assert!(trace.calls("http") > 100, "{}", trace.calls("http"));
     let rows: BTreeSet<_> = trace.of("call").iter().map(|slice| slice["tid"].as_u64()).collect();
     assert!(rows.len() > 1, "{rows:?}");

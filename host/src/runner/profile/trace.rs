@@ -246,16 +246,18 @@ fn lanes(slices: Vec<&Slice>) -> Vec<Vec<&Slice>> {
     lanes.0.into_iter().map(|(_, lane)| lane).collect()
 }
 
-/// The slices that lie within each other, and those that cross one of them.
+/// The slices that lie within each other, and those that cross one of them. What the host is asked
+/// for lies in nothing else that it is asked for: one did not call the other.
 fn nest(group: Vec<&Slice>) -> (Vec<&Slice>, Vec<&Slice>) {
-    let mut open: Vec<Nanos> = Vec::new();
+    let mut open: Vec<&Slice> = Vec::new();
     group.into_iter().partition(|slice| {
-        while open.last().is_some_and(|end| *end <= slice.from && *end < slice.to) {
+        while open.last().is_some_and(|last| last.to <= slice.from && last.to < slice.to) {
             open.pop();
         }
-        let fits = open.last().is_none_or(|end| slice.to <= *end);
+        let holds = |last: &&Slice| slice.to <= last.to && !matches!(last.what, What::Call(..));
+        let fits = open.last().is_none_or(holds);
         if fits {
-            open.push(slice.to);
+            open.push(slice);
         }
         fits
     })
