@@ -118,9 +118,9 @@ impl Host {
         if let Ok(id) = named.parse() {
             return Ok(id);
         }
-        let query = Query { status: None, pipeline: None, before: None, limit: ROWS_SEARCHED };
-        let rows = self.rows(&query)?;
         let is_last = named == "last";
+        let limit = if is_last { 1 } else { ROWS_SEARCHED };
+        let rows = self.rows(&Query { status: None, pipeline: None, before: None, limit })?;
         let mut found = rows.iter().filter(|row| is_last || row.run.starts_with(named));
         let hint = Some("list runs with `piton runs`".to_owned());
         let Some(first) = found.next().filter(|_| !named.is_empty()) else {
