@@ -16,24 +16,19 @@ const RECORDS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("records")
 
 /// Seconds of one append to a file, with its `fdatasync`.
 pub(crate) fn append_seconds(folder: &Path, count: u32) -> Result<f64, Trouble> {
-    let path = folder.join("floor.log");
-    let mut file = File::create(&path)?;
-    let began = Instant::now();
-    for _ in 0..count {
-        file.write_all(&RECORD)?;
-        file.sync_data()?;
-    }
-    let seconds = began.elapsed().as_secs_f64();
-    fs::remove_file(path)?;
-    Ok(seconds / f64::from(count))
+    write_seconds(&folder.join("floor.log"), 0, count)
 }
 
 /// Seconds of one write over zeros that are there already, with its `fdatasync`: an entry of a log as
 /// the host has it.
 pub(crate) fn log_seconds(folder: &Path, count: u32) -> Result<f64, Trouble> {
-    let path = folder.join("floor.wal");
-    let mut file = File::create(&path)?;
-    file.write_all(&vec![0; RECORD.len() * count as usize])?;
+    write_seconds(&folder.join("floor.wal"), RECORD.len() * count as usize, count)
+}
+
+/// Seconds of one record, written from the beginning of a file that has so many zeros.
+fn write_seconds(path: &Path, zeros: usize, count: u32) -> Result<f64, Trouble> {
+    let mut file = File::create(path)?;
+    file.write_all(&vec![0; zeros])?;
     file.sync_all()?;
     file.rewind()?;
     let began = Instant::now();
