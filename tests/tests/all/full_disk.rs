@@ -3,6 +3,17 @@
 use piton_tests::{Chain, GRANT, Home, Moment, Shim};
 use std::process::Command;
 
+/// The run with this key, or where it never began a new one, comes to its end in so many steps.
+fn goes_on(home: &Home, key: &str, start: &[&str], steps: u64) {
+    let end = match home.run_of_key(key) {
+        Some(run) => home.run(&["resume", "--json", &run]),
+        None => home.run(start),
+    };
+    let summary = end.expect_code(0).json();
+    assert_eq!(summary["output"]["n"], steps);
+    home.story(summary["run"].as_str().expect("a run should have an id")).check(1);
+}
+
 /// Every write to the journal finds no space, from the first, the second, the third … on. Works
 /// for any user on any machine.
 #[test]
@@ -21,13 +32,7 @@ fn a_full_disk_stops_and_resume_goes_on() {
         assert_eq!(stopped.code, Some(1), "full after {count} writes\n{stopped}");
         let says_why = stopped.stderr.contains("full") || stopped.stderr.contains("space");
         assert!(says_why, "full after {count} writes\n{stopped}");
-        let end = match home.run_of_key(&key) {
-            Some(run) => home.run(&["resume", "--json", &run]),
-            None => home.run(&start),
-        };
-        let summary = end.expect_code(0).json();
-        assert_eq!(summary["output"]["n"], 4);
-        home.story(summary["run"].as_str().expect("a run should have an id")).check(1);
+        goes_on(&home, &key, &start, 4);
     }
     panic!("it never ran undisturbed");
 }
@@ -50,13 +55,7 @@ fn a_disk_that_does_not_keep_its_word_stops_and_resume_goes_on() {
         }
         assert_eq!(stopped.code, Some(1), "broken after {count} syncs\n{stopped}");
         stopped.expect_said("error: ");
-        let end = match home.run_of_key(&key) {
-            Some(run) => home.run(&["resume", "--json", &run]),
-            None => home.run(&start),
-        };
-        let summary = end.expect_code(0).json();
-        assert_eq!(summary["output"]["n"], 3);
-        home.story(summary["run"].as_str().expect("a run should have an id")).check(1);
+        goes_on(&home, &key, &start, 3);
     }
     panic!("it never ran undisturbed");
 }
