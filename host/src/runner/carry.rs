@@ -301,7 +301,7 @@ impl Carrier {
         }
         let status = self.run.status();
         let summary = || Box::new(Summary::of(&self.run));
-        if status.is_final() || status == RunStatus::Stuck {
+        if status.rests() {
             return Some(Rest::Rests(summary()));
         }
         if self.is_leaving {

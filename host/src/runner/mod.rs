@@ -243,7 +243,7 @@ impl Host {
         }
         let (loaded, folded, tail) = self.fold(run).await?;
         let status = folded.status();
-        if status.is_final() || status == RunStatus::Stuck || self.shared.is_leaving() {
+        if status.rests() || self.shared.is_leaving() {
             return Ok(Err(Box::new(Summary::of(&folded))));
         }
         if let Some(hindrance) = &loaded.hindrance {

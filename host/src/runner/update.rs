@@ -45,9 +45,9 @@ pub enum Update {
 impl Update {
     /// The last word on a run that nobody carries: it rests, or goes on when somebody takes it up.
     pub(super) fn of_uncarried(summary: Box<Summary>) -> Self {
-        let rests = RunStatus::ALL.into_iter().any(|status| {
-            status.word() == summary.status && (status.is_final() || status == RunStatus::Stuck)
-        });
+        let mut statuses = RunStatus::ALL.into_iter();
+        let status = statuses.find(|status| status.word() == summary.status);
+        let rests = status.is_some_and(RunStatus::rests);
         if rests { Self::Rests(summary) } else { Self::Left(summary) }
     }
 }

@@ -54,6 +54,11 @@ impl RunStatus {
     pub const fn is_final(self) -> bool {
         matches!(self, Self::Completed | Self::RolledBack | Self::Cancelled)
     }
+
+    /// Whether the run has no further work for a host, as it stands.
+    pub const fn rests(self) -> bool {
+        self.is_final() || matches!(self, Self::Stuck)
+    }
 }
 
 /// Where a step stands.
