@@ -36,6 +36,7 @@ pub use redb::{Check, Panicked, RedbJournal, panicked};
 pub use row::{FailureSummary, RunRow, Totals};
 pub use secret::Secret;
 pub use store::{
-    Compacted, Journal, JournalError, KeyOwner, Page, Query, Refusal, Removal, Verdicts, Verified,
+    Commit, Compacted, Journal, JournalError, KeyOwner, Page, Query, Refusal, Removal, Verdicts,
+    Verified,
 };
 pub use writer::{AppendError, Writer};

@@ -9,12 +9,8 @@ use piton_core::{RunId, RunStatus, Timestamp};
 use std::fmt;
 use std::fs::File;
 
-/// A store of journals.
-///
-/// What `commit` has returned `Ok` for is durable. All reads are verified: they return what was
-/// written, or say that it is damaged. All methods block; an implementation may be called from
-/// several threads, but there is one caller of `commit`: the [`Writer`](super::Writer).
-pub trait Journal: Send + Sync + 'static {
+/// What takes commits: all that the [`Writer`](super::Writer) needs of a store.
+pub trait Commit: Send + Sync + 'static {
     /// Writes all batches and log lines durably, in one go and in this order. A batch that is
     /// refused leaves no trace and does not hold up the others.
     ///
@@ -22,7 +18,14 @@ pub trait Journal: Send + Sync + 'static {
     /// [`JournalError`] where nothing more can be written: whether these batches will be found
     /// after the next start is then open, and this store must not be written to again.
     fn commit(&self, batches: &[Batch], log_lines: &[LogLine]) -> Result<Verdicts, JournalError>;
+}
 
+/// A store of journals.
+///
+/// What `commit` has returned `Ok` for is durable. All reads are verified: they return what was
+/// written, or say that it is damaged. All methods block; an implementation may be called from
+/// several threads, but there is one caller of `commit`: the [`Writer`](super::Writer).
+pub trait Journal: Commit {
     /// All records of a run in order; none where there is no such run.
     ///
     /// # Errors

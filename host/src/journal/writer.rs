@@ -7,7 +7,7 @@ mod group;
 
 use super::batch::Batch;
 use super::log_line::LogLine;
-use super::store::{Journal, JournalError, Refusal};
+use super::store::{Commit, JournalError, Refusal};
 use desk::Desk;
 use std::fmt;
 use std::future::Future;
@@ -64,11 +64,11 @@ impl Writer {
     ///
     /// # Errors
     /// Where the system has no thread left.
-    pub fn start(journal: Arc<dyn Journal>) -> std::io::Result<Self> {
+    pub fn start(journal: Arc<dyn Commit>) -> std::io::Result<Self> {
         Self::start_with(journal, QUICK)
     }
 
-    fn start_with(journal: Arc<dyn Journal>, quick: Duration) -> std::io::Result<Self> {
+    fn start_with(journal: Arc<dyn Commit>, quick: Duration) -> std::io::Result<Self> {
         let desk = Arc::new(Desk::new(journal, quick));
         let thread = std::thread::Builder::new().name("journal".into());
         let thread = thread.spawn({

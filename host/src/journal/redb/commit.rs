@@ -48,10 +48,6 @@ impl State {
         result
     }
 
-    pub(super) fn begin(&self, database: &Database) -> Result<WriteTransaction, JournalError> {
-        Ok(database.begin_write()?)
-    }
-
     /// Makes a transaction durable: by an entry of the log, or by a checkpoint where that has no room.
     pub(super) fn finish(
         &mut self,
@@ -95,7 +91,7 @@ pub(super) fn commit(
     batches: &[Batch],
     log_lines: &[LogLine],
 ) -> Result<Verdicts, JournalError> {
-    let transaction = state.begin(database)?;
+    let transaction = database.begin_write()?;
     let verdicts = take_in(&transaction, state, batches, log_lines)?;
     if log_lines.is_empty() && verdicts.iter().all(Result::is_err) {
         transaction.abort()?;
@@ -135,7 +131,7 @@ pub(super) fn replay(
     state: &mut State,
     contents: Vec<Content>,
 ) -> Result<(), JournalError> {
-    let mut transaction = state.begin(database)?;
+    let mut transaction = database.begin_write()?;
     for (number, content) in contents.into_iter().enumerate() {
         let fits = match content {
             Content::Commit(batches, log_lines) => {
@@ -161,7 +157,7 @@ pub(super) fn replay(
 }
 
 pub(super) fn take_fence(database: &Database, state: &mut State) -> Result<u64, JournalError> {
-    let transaction = state.begin(database)?;
+    let transaction = database.begin_write()?;
     let fence = number_in(&transaction.open_table(META)?, META_FENCE)?;
     let fence = fence.and_then(|fence| fence.checked_add(1));
     let fence = fence.ok_or_else(|| JournalError::corrupt_store("it has no `fence`"))?;

@@ -22,7 +22,8 @@ use super::batch::{Batch, RunRecords};
 use super::log_line::LogLine;
 use super::row::RunRow;
 use super::store::{
-    Compacted, Journal, JournalError, KeyOwner, Page, Query, Refusal, Removal, Verdicts, Verified,
+    Commit, Compacted, Journal, JournalError, KeyOwner, Page, Query, Refusal, Removal, Verdicts,
+    Verified,
 };
 use ::redb::{Database, ReadableDatabase};
 use commit::State;
@@ -70,14 +71,16 @@ impl RedbJournal {
     }
 }
 
-impl Journal for RedbJournal {
+impl Commit for RedbJournal {
     fn commit(&self, batches: &[Batch], log_lines: &[LogLine]) -> Result<Verdicts, JournalError> {
         let mut state = self.state();
         state.attempt(|state| {
             self.with(|database| commit::commit(database, state, batches, log_lines))
         })
     }
+}
 
+impl Journal for RedbJournal {
     fn records(&self, run: RunId) -> Result<Option<RunRecords>, JournalError> {
         self.read(|reader| reader.records(run))
     }
@@ -149,7 +152,7 @@ impl Drop for RedbJournal {
         let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
         let Some(database) = database else { return };
         if state.failed.is_none() && state.wal.as_ref().is_some_and(|wal| !wal.is_empty()) {
-            let _ = state.attempt(|state| state.checkpoint(state.begin(&database)?));
+            let _ = state.attempt(|state| state.checkpoint(database.begin_write()?));
         }
         if state.failed.is_some() || state.wal.is_some() {
             return close_without_writing(database);

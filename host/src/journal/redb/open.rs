@@ -91,8 +91,8 @@ impl RedbJournal {
     }
 
     fn take_up(&self, id: [u8; 16], wal: Option<WalFile>) -> Result<(), JournalError> {
-        let (fence, counts, next, next_log) = self.read(|reader| reader.stand(id))?;
-        let epoch = self.read(|reader| reader.epoch())?;
+        let ((fence, counts, next, next_log), epoch) =
+            self.read(|reader| Ok((reader.stand(id)?, reader.epoch()?)))?;
         let mut state = self.state();
         (state.fence, state.counts) = (fence, counts);
         (state.next, state.next_log) = (next, next_log);
@@ -101,8 +101,9 @@ impl RedbJournal {
             (Some(_), None) => Err(JournalError::corrupt_store("it is without its `journal.wal`")),
             (None, Some((file, bytes))) => {
                 state.wal = Some(Wal::create(file, id, bytes)?);
-                state
-                    .attempt(|state| self.with(|database| state.checkpoint(state.begin(database)?)))
+                state.attempt(|state| {
+                    self.with(|database| state.checkpoint(database.begin_write()?))
+                })
             }
             (Some(epoch), Some((file, _))) => {
                 let (wal, contents) = Wal::open(file, id, epoch)?;

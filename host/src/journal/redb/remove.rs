@@ -74,7 +74,7 @@ pub(super) fn remove(
     state: &mut State,
     found: Vec<Result<Belongings, Refusal>>,
 ) -> Result<Verdicts, JournalError> {
-    let transaction = state.begin(database)?;
+    let transaction = database.begin_write()?;
     let mut verdicts = Vec::with_capacity(found.len());
     let counts_before = state.counts;
     for belongings in found {
@@ -153,7 +153,7 @@ pub(super) fn compact(
     };
     let bytes_before = size(state)?;
     // Moving pages makes durable what is only in the log: the tables must say so before.
-    state.checkpoint(state.begin(database)?)?;
+    state.checkpoint(database.begin_write()?)?;
     match database.compact() {
         Ok(_) => {}
         // Somebody reads an older state, which must stay where it is.
@@ -163,6 +163,6 @@ pub(super) fn compact(
     }
     let bytes_after = size(state)?;
     // The next opening should find which pages are free.
-    state.checkpoint(state.begin(database)?)?;
+    state.checkpoint(database.begin_write()?)?;
     Ok(Some(Compacted { bytes_before, bytes_after }))
 }

@@ -2,7 +2,7 @@
 //! somebody who appends and has nothing else to do. One commit at a time, and no lock is held over it.
 //! Never retries: after the first error of the store nothing more is written.
 
-use super::super::store::{Journal, JournalError, Verdicts};
+use super::super::store::{Commit, JournalError, Verdicts};
 use super::group::Group;
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 /// Where appends are handed in.
 pub(super) struct Desk {
-    journal: Arc<dyn Journal>,
+    journal: Arc<dyn Commit>,
     pub(super) commits: AtomicU64,
     state: Mutex<State>,
     /// Wakes the thread.
@@ -35,7 +35,7 @@ struct State {
 }
 
 impl Desk {
-    pub(super) fn new(journal: Arc<dyn Journal>, quick: Duration) -> Self {
+    pub(super) fn new(journal: Arc<dyn Commit>, quick: Duration) -> Self {
         let (commits, state, bell) = (AtomicU64::new(0), Mutex::default(), Condvar::new());
         Self { journal, commits, state, bell, quick }
     }

@@ -1,13 +1,8 @@
 //! The writer over a store that the test holds by the hand: it commits when it is told to.
 
-use super::super::backup::{BackedUp, BackupError, Keepsakes, Watch};
-use super::super::batch::RunRecords;
 use super::super::contract::{Pen, step_ended};
-use super::super::row::RunRow;
-use super::super::store::{Compacted, KeyOwner, Page, Query, Removal, Verdicts, Verified};
+use super::super::store::Verdicts;
 use super::*;
-use piton_core::RunId;
-use std::fs::File;
 use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 
@@ -17,62 +12,12 @@ struct Held {
     ends: Mutex<Receiver<Result<(), JournalError>>>,
 }
 
-impl Journal for Held {
+impl Commit for Held {
     fn commit(&self, batches: &[Batch], log_lines: &[LogLine]) -> Result<Verdicts, JournalError> {
         self.begun.send((batches.len(), log_lines.len())).expect("the test should listen");
         let ends = self.ends.lock().expect("the test should not panic in a commit");
         ends.recv().expect("the test should end each commit")?;
         Ok(vec![Ok(()); batches.len()])
-    }
-
-    fn records(&self, _: RunId) -> Result<Option<RunRecords>, JournalError> {
-        Ok(None)
-    }
-
-    fn row(&self, _: RunId) -> Result<Option<RunRow>, JournalError> {
-        Ok(None)
-    }
-
-    fn list(&self, _: &Query) -> Result<Page, JournalError> {
-        Ok(Page { rows: Vec::new(), next: None })
-    }
-
-    fn run_by_key(&self, _: &str) -> Result<Option<KeyOwner>, JournalError> {
-        Ok(None)
-    }
-
-    fn unfinished(&self) -> Result<Vec<RunRow>, JournalError> {
-        Ok(Vec::new())
-    }
-
-    fn log_lines(&self, _: RunId, _: Option<&str>) -> Result<Vec<LogLine>, JournalError> {
-        Ok(Vec::new())
-    }
-
-    fn take_fence(&self) -> Result<u64, JournalError> {
-        Ok(1)
-    }
-
-    fn remove(&self, _: u64, runs: &[Removal]) -> Result<Verdicts, JournalError> {
-        Ok(vec![Ok(()); runs.len()])
-    }
-
-    fn compact(&self) -> Result<Option<Compacted>, JournalError> {
-        Ok(None)
-    }
-
-    fn back_up(
-        &self,
-        file: File,
-        keepsakes: &Keepsakes<'_>,
-        watch: Watch<'_>,
-    ) -> Result<BackedUp, BackupError> {
-        let _ = (file, keepsakes, watch);
-        Ok(BackedUp::default())
-    }
-
-    fn verify(&self) -> Result<Verified, JournalError> {
-        Ok(Verified::default())
     }
 }
 

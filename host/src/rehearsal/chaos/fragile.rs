@@ -3,8 +3,8 @@
 
 use super::stage::{Stage, Strike};
 use crate::journal::{
-    BackedUp, BackupError, Batch, Compacted, Journal, JournalError, Keepsakes, KeyOwner, LogLine,
-    Page, Query, Removal, RunRecords, RunRow, Verdicts, Verified, Watch,
+    BackedUp, BackupError, Batch, Commit, Compacted, Journal, JournalError, Keepsakes, KeyOwner,
+    LogLine, Page, Query, Removal, RunRecords, RunRow, Verdicts, Verified, Watch,
 };
 use piton_core::RunId;
 use std::fs::File;
@@ -39,7 +39,7 @@ impl Fragile {
     }
 }
 
-impl Journal for Fragile {
+impl Commit for Fragile {
     fn commit(&self, batches: &[Batch], log_lines: &[LogLine]) -> Result<Verdicts, JournalError> {
         if self.is_dead.load(Ordering::SeqCst) {
             return Err(self.die());
@@ -56,7 +56,9 @@ impl Journal for Fragile {
             }
         }
     }
+}
 
+impl Journal for Fragile {
     fn records(&self, run: RunId) -> Result<Option<RunRecords>, JournalError> {
         self.journal.records(run)
     }

@@ -4,7 +4,7 @@
 
 use super::super::super::batch::{Batch, Record};
 use super::super::super::contract::{Pen, step_ended};
-use super::super::super::store::{Journal, JournalError, KeyOwner, Removal};
+use super::super::super::store::{Commit, Journal, JournalError, KeyOwner, Removal};
 use super::super::open::builder;
 use super::super::{Check, RedbJournal};
 use super::ID;
