@@ -75,14 +75,14 @@ pub trait Journal: Commit {
     ///
     /// # Errors
     /// [`JournalError::Corrupt`] where one of them is damaged: then nothing was removed. Else as
-    /// [`Journal::commit`].
+    /// [`Commit::commit`].
     fn remove(&self, fence: u64, runs: &[Removal]) -> Result<Verdicts, JournalError>;
 
     /// Gives space that is no longer used back to the system. Whoever reads or writes meanwhile
     /// waits. None where there is nothing to give back, or somebody still reads.
     ///
     /// # Errors
-    /// As [`Journal::commit`].
+    /// As [`Commit::commit`].
     fn compact(&self) -> Result<Option<Compacted>, JournalError>;
 
     /// Copies the journal as it is at this moment into a new file, and what belongs to it. Nobody
