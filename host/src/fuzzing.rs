@@ -19,10 +19,11 @@ mod changed;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub const TARGETS: [Target; 6] = [
+pub const TARGETS: [Target; 7] = [
     ("manifest", manifest),
     ("expression", expression),
     ("stored_event", stored_event),
+    ("log_entry", log_entry),
     ("journal_page", journal_page),
     ("guest_output", guest_output),
     ("socket", socket),
@@ -141,6 +142,12 @@ fn order() -> Pipeline {
         step
     });
     Pipeline::new("order", steps.into())
+}
+
+/// The content of an entry of the write-ahead log, behind its checksum: it is none, or says the same when
+/// it is written again.
+pub fn log_entry(bytes: &[u8]) {
+    crate::journal::fuzzed_entry(bytes);
 }
 
 /// Changes to the journal's file: what is read is an error or what was written.

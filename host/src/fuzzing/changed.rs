@@ -202,6 +202,11 @@ fn a_changed_record_passes() {
 }
 
 #[test]
+fn a_changed_entry_passes() {
+    holds_for("log_entry", 50_000);
+}
+
+#[test]
 fn a_changed_journal_passes() {
     holds_for("journal_page", 800);
 }

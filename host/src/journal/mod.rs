@@ -30,9 +30,9 @@ pub use components::{ComponentError, ComponentStore, Content, digest_of};
 pub use data_dir::{DataDir, DataDirError, write_public};
 pub use log_line::{LogChannel, LogLine};
 pub use open::{OpenError, Opened};
-#[cfg(any(fuzzing, test))]
-pub(crate) use redb::fuzzed_page;
 pub use redb::{Check, Panicked, RedbJournal, panicked};
+#[cfg(any(fuzzing, test))]
+pub(crate) use redb::{fuzzed_entry, fuzzed_page};
 pub use row::{FailureSummary, RunRow, Totals};
 pub use secret::Secret;
 pub use store::{

@@ -2,6 +2,7 @@
 //! Translates between plain data and tables; never decides about a run. Nothing of redb's leaves
 //! this folder.
 
+mod ahead;
 mod commit;
 mod copy;
 #[cfg(any(fuzzing, test))]
@@ -25,8 +26,9 @@ use super::store::{
     Commit, Compacted, Journal, JournalError, KeyOwner, Page, Query, Refusal, Removal, Verdicts,
     Verified,
 };
-use ::redb::{Database, ReadableDatabase};
-use commit::State;
+use ::redb::Database;
+use ahead::Ahead;
+use commit::{State, Stores};
 #[cfg(any(fuzzing, test))]
 pub(crate) use fuzzed::fuzzed_page;
 use guard::guarded;
@@ -34,49 +36,90 @@ pub use guard::{Panicked, panicked};
 use piton_core::RunId;
 use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 
 pub(super) use copy::read_backup;
 pub use open::Check;
+#[cfg(any(fuzzing, test))]
+pub(crate) use wal::fuzzed_entry;
 
 /// A journal in a redb file.
 pub struct RedbJournal {
     /// Held for reading by all but who compacts it. None only while it is dropped.
     database: RwLock<Option<Database>>,
-    /// Taken before `database`.
+    /// Held by the one who writes. Taken before `database`.
     state: Mutex<State>,
+    /// Taken after the others.
+    ahead: Mutex<Ahead>,
+    /// Set by the first error of who writes, and for good: what the disk holds is not known any more. An fsync
+    /// that failed must not be tried again, it would report success for pages that were dropped.
+    failed: OnceLock<JournalError>,
 }
 
 impl RedbJournal {
-    fn with<T>(&self, work: impl FnOnce(&Database) -> T) -> T {
+    fn with<T>(&self, work: impl FnOnce(&Stores<'_>) -> T) -> T {
         let database = self.database.read().unwrap_or_else(PoisonError::into_inner);
-        work(database.as_ref().expect("a journal in use should have its database"))
+        let database = database.as_ref().expect("a journal in use should have its database");
+        work(&Stores { database, ahead: &self.ahead })
     }
 
+    /// Does what writes, unless something has failed before.
+    fn write<T>(
+        &self,
+        work: impl FnOnce(&Stores<'_>, &mut State) -> Result<T, JournalError>,
+    ) -> Result<T, JournalError> {
+        let mut state = self.state();
+        self.attempt(|| self.with(|stores| work(stores, &mut state)))
+    }
+
+    fn attempt<T>(
+        &self,
+        work: impl FnOnce() -> Result<T, JournalError>,
+    ) -> Result<T, JournalError> {
+        if let Some(error) = self.failed.get() {
+            return Err(error.clone());
+        }
+        let result = guarded(work);
+        if let Err(error) = &result {
+            self.fail(error.clone());
+        }
+        result
+    }
+
+    fn fail(&self, error: JournalError) {
+        // The first one stays.
+        let _ = self.failed.set(error);
+    }
+
+    /// Reads all that was recorded before.
     fn read<T>(
         &self,
         look: impl FnOnce(read::Reader) -> Result<T, JournalError>,
     ) -> Result<T, JournalError> {
-        self.with(|database| guarded(|| look(read::Reader::open(database)?)))
+        self.with(|stores| {
+            if let Err(error) = stores.catch_up() {
+                // The log has what the tables would not take: the next start finds out what that means.
+                self.fail(error.clone());
+                return Err(error);
+            }
+            guarded(|| look(read::Reader::open(stores.database)?))
+        })
     }
 
     /// Closes it as it is.
     fn close_without_writing(self) {
-        self.state().failed.get_or_insert(JournalError::Failed { what: "it is closed".into() });
+        self.fail(JournalError::Failed { what: "it is closed".into() });
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        // A panic under the lock is caught inside of it and recorded in the state.
+        // A panic under the lock is caught inside of it, and nothing is written after it.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Commit for RedbJournal {
     fn commit(&self, batches: &[Batch], log_lines: &[LogLine]) -> Result<Verdicts, JournalError> {
-        let mut state = self.state();
-        state.attempt(|state| {
-            self.with(|database| commit::commit(database, state, batches, log_lines))
-        })
+        self.write(|stores, state| commit::commit(stores, state, batches, log_lines))
     }
 }
 
@@ -106,8 +149,7 @@ impl Journal for RedbJournal {
     }
 
     fn take_fence(&self) -> Result<u64, JournalError> {
-        let mut state = self.state();
-        state.attempt(|state| self.with(|database| commit::take_fence(database, state)))
+        self.write(commit::take_fence)
     }
 
     fn remove(&self, fence: u64, runs: &[Removal]) -> Result<Verdicts, JournalError> {
@@ -118,14 +160,14 @@ impl Journal for RedbJournal {
         }
         // Nobody writes in between: the state is held.
         let found = self.read(|reader| reader.belongings(runs))?;
-        state.attempt(|state| self.with(|database| remove::remove(database, state, found)))
+        self.attempt(|| self.with(|stores| remove::remove(stores, &mut state, found)))
     }
 
     fn compact(&self) -> Result<Option<Compacted>, JournalError> {
         let mut state = self.state();
         let mut database = self.database.write().unwrap_or_else(PoisonError::into_inner);
         let database = database.as_mut().expect("a journal in use should have its database");
-        state.attempt(|state| remove::compact(database, state))
+        self.attempt(|| remove::compact(database, &self.ahead, &mut state))
     }
 
     fn back_up(
@@ -135,7 +177,7 @@ impl Journal for RedbJournal {
         watch: Watch<'_>,
     ) -> Result<BackedUp, BackupError> {
         // Only the snapshot is held meanwhile.
-        let snapshot = self.with(|database| guarded(|| Ok(database.begin_read()?)))?;
+        let snapshot = self.read(|reader| Ok(reader.snapshot))?;
         copy::back_up(snapshot, file, keepsakes, watch)
     }
 
@@ -151,10 +193,12 @@ impl Drop for RedbJournal {
         let database = self.database.get_mut().unwrap_or_else(PoisonError::into_inner).take();
         let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
         let Some(database) = database else { return };
-        if state.failed.is_none() && state.wal.as_ref().is_some_and(|wal| !wal.is_empty()) {
-            let _ = state.attempt(|state| state.checkpoint(database.begin_write()?));
+        let has_failed = self.failed.get().is_some();
+        if !has_failed && state.wal.as_ref().is_some_and(|wal| !wal.is_empty()) {
+            let stores = Stores { database: &database, ahead: &self.ahead };
+            let _ = guarded(|| state.checkpoint(&stores));
         }
-        if state.failed.is_some() || state.wal.is_some() {
+        if has_failed || state.wal.is_some() {
             return close_without_writing(database);
         }
         // redb writes its last state when it closes, and may panic over what it finds.

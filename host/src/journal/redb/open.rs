@@ -4,6 +4,7 @@
 use super::super::store::JournalError;
 use super::super::stored::FORMAT_VERSION;
 use super::RedbJournal;
+use super::ahead::Ahead;
 use super::commit::{State, number_in, replay, write_counts};
 use super::guard::guarded;
 use super::read::Reader;
@@ -18,7 +19,7 @@ use std::fs::File;
 use std::io::Read;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, RwLock};
+use std::sync::{Mutex, OnceLock, RwLock};
 
 /// Pages kept in memory. Small, because a step's records are written once and read after a crash.
 const CACHE_BYTES: usize = 16 << 20;
@@ -80,7 +81,9 @@ impl RedbJournal {
     ) -> Result<Self, JournalError> {
         let state = State { file, ..State::default() };
         // From here on it is closed as journals are, whatever is found in it.
-        let journal = Self { database: RwLock::new(Some(database)), state: Mutex::new(state) };
+        let (database, state) = (RwLock::new(Some(database)), Mutex::new(state));
+        let (ahead, failed) = (Mutex::default(), OnceLock::new());
+        let journal = Self { database, state, ahead, failed };
         match journal.take_up(id, wal) {
             Ok(()) => Ok(journal),
             Err(error) => {
@@ -93,27 +96,25 @@ impl RedbJournal {
     fn take_up(&self, id: [u8; 16], wal: Option<WalFile>) -> Result<(), JournalError> {
         let ((fence, counts, next, next_log), epoch) =
             self.read(|reader| Ok((reader.stand(id)?, reader.epoch()?)))?;
-        let mut state = self.state();
-        (state.fence, state.counts) = (fence, counts);
-        (state.next, state.next_log) = (next, next_log);
-        match (epoch, wal) {
-            (None, None) => Ok(()),
-            (Some(_), None) => Err(JournalError::corrupt_store("it is without its `journal.wal`")),
-            (None, Some((file, bytes))) => {
-                state.wal = Some(Wal::create(file, id, bytes)?);
-                state.attempt(|state| {
-                    self.with(|database| state.checkpoint(database.begin_write()?))
-                })
-            }
-            (Some(epoch), Some((file, _))) => {
-                let (wal, contents) = Wal::open(file, id, epoch)?;
-                state.wal = Some(wal);
-                if contents.is_empty() {
-                    return Ok(());
+        self.write(|stores, state| {
+            state.fence = fence;
+            *stores.ahead() = Ahead::of(counts, next, next_log);
+            match (epoch, wal) {
+                (None, None) => Ok(()),
+                (Some(_), None) => {
+                    Err(JournalError::corrupt_store("it is without its `journal.wal`"))
                 }
-                state.attempt(|state| self.with(|database| replay(database, state, contents)))
+                (None, Some((file, bytes))) => {
+                    state.wal = Some(Wal::create(file, id, bytes)?);
+                    state.checkpoint(stores)
+                }
+                (Some(epoch), Some((file, _))) => {
+                    let (wal, contents) = Wal::open(file, id, epoch)?;
+                    state.wal = Some(wal);
+                    replay(stores, state, &contents)
+                }
             }
-        }
+        })
     }
 }
 
@@ -178,7 +179,7 @@ pub(super) fn fill(database: &Database, id: [u8; 16]) -> Result<(), JournalError
     for (name, value) in values {
         transaction.open_table(META)?.insert(name, &*seal_meta(name, value))?;
     }
-    write_counts(&transaction, &Counts::default())?;
+    write_counts(&mut transaction.open_table(META)?, &Counts::default())?;
     transaction.commit()?;
     Ok(())
 }

@@ -4,14 +4,16 @@
 use super::super::batch::Tail;
 use super::super::row::RunRow;
 use super::super::store::{Compacted, JournalError, KeyOwner, Refusal, Removal, Verdicts};
-use super::commit::{State, number_in, write_counts};
+use super::ahead::Ahead;
+use super::commit::{State, Stores, number_in, write_counts};
 use super::read::Reader;
 use super::tables::{
-    BY_KEY, BY_PIPELINE, BY_STATUS, LOGS, META, RECORDS, RUNS, StoredRow, encode_key_owner,
+    BY_KEY, BY_PIPELINE, BY_STATUS, Counts, LOGS, META, RECORDS, RUNS, StoredRow, encode_key_owner,
     pipeline_count, pipeline_key, run_key, seal_meta, status_code, status_key,
 };
 use ::redb::{CompactionError, Database, WriteTransaction};
 use std::collections::BTreeSet;
+use std::sync::Mutex;
 
 /// All that belongs to a run.
 pub(super) struct Belongings {
@@ -70,34 +72,36 @@ impl Reader {
 
 /// Removes what was found; `found` is of a snapshot that nobody has written after.
 pub(super) fn remove(
-    database: &Database,
+    stores: &Stores<'_>,
     state: &mut State,
     found: Vec<Result<Belongings, Refusal>>,
 ) -> Result<Verdicts, JournalError> {
-    let transaction = database.begin_write()?;
+    let transaction = stores.database.begin_write()?;
     let mut verdicts = Vec::with_capacity(found.len());
-    let counts_before = state.counts;
+    let counts_before = stores.ahead().counts();
+    let mut counts = counts_before;
     for belongings in found {
         verdicts.push(match belongings {
             Ok(belongings) => {
-                remove_one(&transaction, state, &belongings)?;
+                remove_one(&transaction, &mut counts, &belongings)?;
                 Ok(())
             }
             Err(refusal) => Err(refusal),
         });
     }
-    if state.counts == counts_before {
+    if counts == counts_before {
         transaction.abort()?;
     } else {
-        write_counts(&transaction, &state.counts)?;
-        state.checkpoint(transaction)?;
+        write_counts(&mut transaction.open_table(META)?, &counts)?;
+        state.checkpoint_with(transaction)?;
+        stores.ahead().runs_were_removed(counts);
     }
     Ok(verdicts)
 }
 
 fn remove_one(
     transaction: &WriteTransaction,
-    state: &mut State,
+    counts: &mut Counts,
     Belongings { row, entries, log_entries }: &Belongings,
 ) -> Result<(), JournalError> {
     let run = row.run;
@@ -123,7 +127,7 @@ fn remove_one(
         let mut by_key = transaction.open_table(BY_KEY)?;
         check(by_key.insert(&**key, &*entry)?.is_some(), row, "it is not listed by its key")?;
     }
-    let count = &mut state.counts[usize::from(status_code(row.status))];
+    let count = &mut counts[usize::from(status_code(row.status))];
     *count = count.saturating_sub(1);
     count_one_less(transaction, &row.pipeline)
 }
@@ -145,6 +149,7 @@ fn count_one_less(transaction: &WriteTransaction, pipeline: &str) -> Result<(), 
 /// Moves pages to the front of the file and cuts it off.
 pub(super) fn compact(
     database: &mut Database,
+    ahead: &Mutex<Ahead>,
     state: &mut State,
 ) -> Result<Option<Compacted>, JournalError> {
     let size = |state: &State| match &state.file {
@@ -153,7 +158,7 @@ pub(super) fn compact(
     };
     let bytes_before = size(state)?;
     // Moving pages makes durable what is only in the log: the tables must say so before.
-    state.checkpoint(database.begin_write()?)?;
+    state.checkpoint(&Stores { database, ahead })?;
     match database.compact() {
         Ok(_) => {}
         // Somebody reads an older state, which must stay where it is.
@@ -163,6 +168,6 @@ pub(super) fn compact(
     }
     let bytes_after = size(state)?;
     // The next opening should find which pages are free.
-    state.checkpoint(database.begin_write()?)?;
+    state.checkpoint(&Stores { database, ahead })?;
     Ok(Some(Compacted { bytes_before, bytes_after }))
 }

@@ -260,7 +260,7 @@ impl<'a> LogEntry<'a> {
 pub(super) struct StoredRow<'a> {
     pub(super) status: RunStatus,
     pub(super) links: Links,
-    json: &'a [u8],
+    pub(super) json: &'a [u8],
 }
 
 /// Where what belongs to a run ends: so that nothing of it can be missing unseen.
@@ -282,9 +282,8 @@ impl Links {
 }
 
 impl<'a> StoredRow<'a> {
-    /// The row that a batch leaves.
-    pub(super) fn of(batch: &'a Batch, links: Links) -> Self {
-        Self { status: batch.row.status, links, json: &batch.row_json }
+    pub(super) fn new(status: RunStatus, links: Links, json: &'a [u8]) -> Self {
+        Self { status, links, json }
     }
 
     pub(super) fn encode(&self, run: RunId) -> Vec<u8> {

@@ -13,6 +13,8 @@ use super::super::checksum::Kind;
 use super::super::store::JournalError;
 use super::tables::seal;
 use ::redb::StorageBackend;
+#[cfg(any(fuzzing, test))]
+pub(crate) use entry::fuzzed_entry;
 use entry::{ALIGNMENT, HEADER_BYTES, Place};
 pub(super) use entry::{Brought, Content};
 

@@ -10,6 +10,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+/// The longest time for which a commit lets more come in. It is twice as long as the last commit took, so that
+/// commits take a third of the time, however quick the disk is.
+const PAUSE_MAX: Duration = Duration::from_millis(1);
+
+/// So many batches must have come in for the next commit to wait, too.
+const WORTH_WAITING: usize = 8;
+
+/// It is tried again after so many commits.
+const TRIES_APART: u32 = 64;
+
 /// Where appends are handed in.
 pub(super) struct Desk {
     journal: Arc<dyn Commit>,
@@ -31,6 +41,7 @@ struct State {
     is_closing: bool,
     /// How long the last commit took.
     took: Duration,
+    patience: Patience,
     failed: Option<JournalError>,
 }
 
@@ -71,7 +82,11 @@ impl Desk {
         let mut state = self.lock();
         loop {
             if state.is_due() {
-                state = self.commit(state);
+                state = self.gather(state);
+                // Somebody may have committed meanwhile, or be at it.
+                if state.is_due() {
+                    state = self.commit(state);
+                }
                 continue;
             }
             if state.is_closing && state.waiting.is_empty() && !state.is_committing {
@@ -103,6 +118,21 @@ impl Desk {
             drop(state);
             self.bell.notify_one();
         }
+    }
+
+    /// Lets more come in, where that pays.
+    fn gather<'a>(&'a self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+        let before = state.batches_waiting();
+        if state.is_closing || !state.patience.waits() {
+            return state;
+        }
+        let pause = (state.took * 2).min(PAUSE_MAX);
+        drop(state);
+        std::thread::sleep(pause);
+        let mut state = self.lock();
+        let came = state.batches_waiting().saturating_sub(before);
+        state.patience.learn(came);
+        state
     }
 
     fn commit<'a>(&'a self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
@@ -146,10 +176,55 @@ impl State {
         self.waiting.back_mut().expect("it was just looked at")
     }
 
+    /// How many batches the next commit would take along.
+    fn batches_waiting(&self) -> usize {
+        self.waiting.front().map_or(0, |group| group.batches.len())
+    }
+
     /// Whether the next commit is to be made now.
     fn is_due(&self) -> bool {
         let is_due = |group: &Group| group.due_in().is_some_and(|left| left.is_zero());
         let next = self.waiting.front().filter(|_| !self.is_committing);
         next.is_some_and(|group| self.is_closing || is_due(group))
+    }
+}
+
+/// Whether the thread lets more come in before it commits. A commit costs as much for one batch as for many: in
+/// processor time, too, which is what is short where many runs are under way. Where few are, they would
+/// wait in vain, so one wait that brought little spares the next commits theirs.
+#[derive(Default)]
+struct Patience {
+    /// How many commits come without a wait.
+    without: u32,
+}
+
+impl Patience {
+    fn waits(&mut self) -> bool {
+        self.without = self.without.saturating_sub(1);
+        self.without == 0
+    }
+
+    fn learn(&mut self, came: usize) {
+        if came < WORTH_WAITING {
+            self.without = TRIES_APART;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_waited_in_vain_does_not_wait_again_for_a_while() {
+        let mut patience = Patience::default();
+        assert!(patience.waits());
+        patience.learn(WORTH_WAITING);
+        assert!(patience.waits());
+        patience.learn(WORTH_WAITING - 1);
+        let without = (0..).take_while(|_| !patience.waits()).count();
+        assert_eq!(without, TRIES_APART as usize - 1);
+        patience.learn(WORTH_WAITING);
+        assert!(patience.waits());
     }
 }

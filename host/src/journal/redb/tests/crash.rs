@@ -95,8 +95,15 @@ fn deeds(fence: u64) -> Vec<Deed> {
     deeds
 }
 
+/// Whether somebody reads after each deed: the tables then take in what only the log has.
+#[derive(Debug, Clone, Copy)]
+enum Reads {
+    Never,
+    Always,
+}
+
 /// Lives until the disk stops.
-fn live(files: &Files) -> Life {
+fn live(files: &Files, reads: Reads) -> Life {
     let opened = open(files).and_then(|journal| journal.take_fence().map(|fence| (journal, fence)));
     let (journal, fence) = match opened {
         Ok(opened) => opened,
@@ -113,6 +120,20 @@ fn live(files: &Files) -> Life {
             return life;
         }
         life.acknowledged += 1;
+        if let Reads::Always = reads {
+            match state_of(&journal) {
+                Ok(found) => assert!(
+                    found == state_after(&life.deeds[..life.acknowledged]),
+                    "what was acknowledged should be read"
+                ),
+                // The tables had no room in memory, and the disk is gone.
+                Err(error) => {
+                    assert_eq!(journal.commit(&[], &[]), Err(error.clone()), "no second try");
+                    life.error = Some(error);
+                    return life;
+                }
+            }
+        }
     }
     life
 }
@@ -205,19 +226,28 @@ fn survivals(seed: u64) -> Vec<(Survives, Survives)> {
 
 #[test]
 fn nothing_acknowledged_is_lost_wherever_the_disk_stops() {
+    for reads in [Reads::Never, Reads::Always] {
+        let least = stop_at_each_operation(reads);
+        assert!(least > 50, "the story should need more than {least} operations");
+    }
+}
+
+/// Returns how many operations the whole story takes.
+fn stop_at_each_operation(reads: Reads) -> usize {
     let images = new_journal();
     for operations in 0.. {
         let files = Files::holding(images.clone()).failing_after(operations, ErrorKind::Other);
-        let life = live(&files);
+        let life = live(&files, reads);
         for survives in survivals(operations as u64) {
-            let context = format!("stopped after {operations} operations, {survives:?} survives");
+            let context =
+                format!("stopped after {operations} operations, {survives:?} survives, {reads:?}");
             check_after(&life, files.after_power_failure(survives), &context);
         }
         if life.error.is_none() {
-            assert!(operations > 50, "the story should need more than {operations} operations");
-            return;
+            return operations;
         }
     }
+    unreachable!("a story has an end")
 }
 
 /// The machine stops again while the next start mends what the last stop left.
@@ -227,7 +257,7 @@ fn nothing_is_lost_where_the_next_start_stops_too() {
     let (mut lives, mut starts) = (0, 0);
     for operations in 0.. {
         let files = Files::holding(images.clone()).failing_after(operations, ErrorKind::Other);
-        let life = live(&files);
+        let life = live(&files, Reads::Never);
         for (n, survives) in
             [Survives::Everything, Survives::Some(operations as u64)].into_iter().enumerate()
         {
@@ -258,7 +288,7 @@ fn a_full_disk_is_said_and_loses_nothing() {
     for operations in 0.. {
         let files =
             Files::holding(images.clone()).failing_after(operations, ErrorKind::StorageFull);
-        let life = live(&files);
+        let life = live(&files, Reads::Never);
         let everything = (Survives::Everything, Survives::Everything);
         check_after(&life, files.after_power_failure(everything), "after a full disk");
         match life.error {

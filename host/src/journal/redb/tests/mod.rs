@@ -1,6 +1,7 @@
 //! The redb store against the contract, and against disks that fail or lie.
 //! Owns the disk that fails; never tests what the contract says already.
 
+mod ahead;
 mod crash;
 mod damage;
 mod disk;

@@ -176,3 +176,28 @@ fn checksum(journal: &[u8; 16], place: Place, content: &[u8]) -> Checksum {
     let Place { epoch, number } = place;
     Checksum::over(Kind::Entry, &[journal, &epoch.to_be_bytes(), &number.to_be_bytes(), content])
 }
+
+/// Any bytes as an entry's content: they are none, or say the same when they are written again.
+#[cfg(any(fuzzing, test))]
+pub(crate) fn fuzzed_entry(bytes: &[u8]) {
+    let Some(content) = Content::decode(bytes) else { return };
+    let written = content.written();
+    let again = Content::decode(&written).expect("what was written should be read");
+    assert_eq!(format!("{again:?}"), format!("{content:?}"));
+    assert_eq!(again.written(), written);
+}
+
+#[cfg(any(fuzzing, test))]
+impl Content {
+    fn written(&self) -> Vec<u8> {
+        let mut written = Vec::new();
+        match self {
+            Self::Commit(batches, log_lines) => {
+                let batches: Vec<&Batch> = batches.iter().collect();
+                Brought::Commit(&batches, log_lines).encode(&mut written);
+            }
+            Self::Fence(fence) => Brought::Fence(*fence).encode(&mut written),
+        }
+        written
+    }
+}
