@@ -13,6 +13,10 @@ const GIVEN_BACK_BYTES: i32 = 256 << 10;
 #[cfg(target_env = "gnu")]
 const KEPT_BYTES: i32 = 1 << 20;
 
+/// By how much a heap grows at least, in bytes: a page at a time, each costs a call of the system.
+#[cfg(target_env = "gnu")]
+const GROWS_BY_BYTES: i32 = 256 << 10;
+
 /// How long a thread for blocking work stays without any: a rush leaves hundreds, each with a stack.
 pub(super) const THREADS_KEPT: Duration = Duration::from_millis(500);
 
@@ -23,6 +27,7 @@ pub(super) fn give_back() {
     use std::ffi::c_int;
 
     const M_TRIM_THRESHOLD: c_int = -1;
+    const M_TOP_PAD: c_int = -2;
     const M_MMAP_THRESHOLD: c_int = -3;
     unsafe extern "C" {
         fn mallopt(parameter: c_int, value: c_int) -> c_int;
@@ -32,6 +37,7 @@ pub(super) fn give_back() {
     unsafe {
         mallopt(M_MMAP_THRESHOLD, GIVEN_BACK_BYTES);
         mallopt(M_TRIM_THRESHOLD, KEPT_BYTES);
+        mallopt(M_TOP_PAD, GROWS_BY_BYTES);
     }
 }
 

@@ -123,6 +123,11 @@ impl Writer {
         told(answer)
     }
 
+    /// Says how many may append at the same time: a commit lets half of them come in, where that pays.
+    pub fn has_writers(&self, count: usize) {
+        self.desk.writers.store(count, Ordering::Relaxed);
+    }
+
     /// How many commits there were.
     pub fn commits(&self) -> u64 {
         self.desk.commits.load(Ordering::Relaxed)

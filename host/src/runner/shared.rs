@@ -254,6 +254,7 @@ impl Shared {
     pub(crate) fn now_carried(&self, run: RunId, carried: Carried) {
         let mut all = self.lock_carried();
         all.insert(run, carried);
+        self.writer.has_writers(all.len());
         self.parked.unpark(run);
     }
 
@@ -264,6 +265,7 @@ impl Shared {
             self.parked.park(run, *wake_at);
         }
         all.remove(&run);
+        self.writer.has_writers(all.len());
     }
 
     /// Has the runs of one manifest share it.

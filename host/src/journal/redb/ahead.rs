@@ -18,6 +18,10 @@ use ::redb::{
 use piton_core::{RunId, RunStatus};
 use std::collections::{BTreeMap, HashMap};
 
+/// So much is taken in without anybody asking: whoever commits waits for it, and many small waits keep the
+/// processors busier than a few long ones.
+const BYTES_MAX: usize = 256 << 10;
+
 /// What the tables are to take in, and what it follows.
 #[derive(Default)]
 pub(super) struct Ahead {
@@ -27,6 +31,8 @@ pub(super) struct Ahead {
     keys: HashMap<String, RunId>,
     records: Vec<Arrived>,
     log_entries: Vec<Arrived>,
+    /// Of both.
+    bytes: usize,
     fence: Option<u64>,
     counts: Counts,
     has_new_counts: bool,
@@ -161,7 +167,9 @@ impl Ahead {
             let listed = Listed::Not { pipeline, key };
             Standing { status, links: Links::NONE, listed, news: News::Nothing }
         });
-        self.records.push((arrival, Entry::encode(standing.links.last, batch)));
+        let entry = Entry::encode(standing.links.last, batch);
+        self.bytes += entry.len();
+        self.records.push((arrival, entry));
         standing.links = Links { tail: batch.tail(), last: arrival, ..standing.links };
         standing.news = News::Row(batch.row_json.clone());
         let before = std::mem::replace(&mut standing.status, status);
@@ -184,7 +192,9 @@ impl Ahead {
         for (run, lines) in by_run {
             let Some(standing) = self.runs.get_mut(&run) else { continue };
             let arrival = arrive(&mut self.next_log)?;
-            self.log_entries.push((arrival, LogEntry::encode(&standing.links, run, &lines)));
+            let entry = LogEntry::encode(&standing.links, run, &lines);
+            self.bytes += entry.len();
+            self.log_entries.push((arrival, entry));
             standing.links.last_log = arrival;
             let before = standing.links.log_lines;
             standing.links.log_lines = before.saturating_add(lines.len() as u64);
@@ -198,6 +208,11 @@ impl Ahead {
     /// Adds that somebody took hold of the journal.
     pub(super) fn add_fence(&mut self, fence: u64) {
         self.fence = Some(fence);
+    }
+
+    /// Has the tables take in what they do not have, where that is a lot.
+    pub(super) fn catch_up_sometimes(&mut self, database: &Database) -> Result<(), JournalError> {
+        if self.bytes < BYTES_MAX { Ok(()) } else { self.catch_up(database) }
     }
 
     /// Has the tables take in what they do not have. It is durable in the log, so it need not be in them.
@@ -285,6 +300,7 @@ impl Ahead {
         // With their memory: most of what comes between two checkpoints is in these.
         self.records = Vec::new();
         self.log_entries = Vec::new();
+        self.bytes = 0;
         self.keys.clear();
         self.fence = None;
         self.has_new_counts = false;

@@ -53,7 +53,9 @@ impl State {
     ) -> Result<(), JournalError> {
         if let Some(wal) = &mut self.wal {
             if wal.append(brought)? {
-                return add(&mut stores.ahead());
+                let mut ahead = stores.ahead();
+                add(&mut ahead)?;
+                return ahead.catch_up_sometimes(stores.database);
             }
             // A log that begins anew may have room.
             if !wal.is_empty() {

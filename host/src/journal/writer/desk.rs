@@ -6,16 +6,15 @@ use super::super::store::{Commit, JournalError, Verdicts};
 use super::group::Group;
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// The longest time for which a commit lets more come in. It is twice as long as the last commit took, so that
-/// commits take a third of the time, however quick the disk is.
+/// The longest time for which a commit lets more come in.
 const PAUSE_MAX: Duration = Duration::from_millis(1);
 
-/// So many batches must have come in for the next commit to wait, too.
-const WORTH_WAITING: usize = 8;
+/// With fewer who may append, a commit lets nobody come in: waiting would cost them more than it spares.
+const WRITERS_MIN: usize = 16;
 
 /// It is tried again after so many commits.
 const TRIES_APART: u32 = 64;
@@ -27,6 +26,8 @@ pub(super) struct Desk {
     state: Mutex<State>,
     /// Wakes the thread.
     bell: Condvar,
+    /// How many may append at the same time, each one batch.
+    pub(super) writers: AtomicUsize,
     /// Where the last commit took longer, the next one is left to the thread.
     quick: Duration,
 }
@@ -42,13 +43,15 @@ struct State {
     /// How long the last commit took.
     took: Duration,
     patience: Patience,
+    /// How many batches the thread lets come in before it commits.
+    wanted: usize,
     failed: Option<JournalError>,
 }
 
 impl Desk {
     pub(super) fn new(journal: Arc<dyn Commit>, quick: Duration) -> Self {
         let (commits, state, bell) = (AtomicU64::new(0), Mutex::default(), Condvar::new());
-        Self { journal, commits, state, bell, quick }
+        Self { journal, commits, state, bell, writers: AtomicUsize::new(0), quick }
     }
 
     /// Leaves something for the thread.
@@ -58,7 +61,8 @@ impl Desk {
         put(state.open_group());
         // The thread knows of log lines that wait, and when they are due; and whoever commits rings once
         // that is over.
-        if state.is_due() || had_nothing && !state.is_committing {
+        let is_due = state.is_due() && state.has_gathered();
+        if is_due || had_nothing && !state.is_committing {
             self.ring(state);
         }
     }
@@ -120,18 +124,30 @@ impl Desk {
         }
     }
 
-    /// Lets more come in, where that pays.
+    /// Lets more come in, where that pays: until half of those who may append have, and for as long as two
+    /// commits take at most. The other half has something to do meanwhile.
     fn gather<'a>(&'a self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
-        let before = state.batches_waiting();
-        if state.is_closing || !state.patience.waits() {
+        let writers = self.writers.load(Ordering::Relaxed);
+        let wanted = writers / 2;
+        let has_enough = writers < WRITERS_MIN || state.batches_waiting() >= wanted;
+        if has_enough || state.is_closing || !state.patience.waits() {
             return state;
         }
-        let pause = (state.took * 2).min(PAUSE_MAX);
-        drop(state);
-        std::thread::sleep(pause);
-        let mut state = self.lock();
-        let came = state.batches_waiting().saturating_sub(before);
-        state.patience.learn(came);
+        let until = Instant::now() + (state.took * 2).min(PAUSE_MAX);
+        state.wanted = wanted;
+        while !state.has_gathered() && !state.is_closing {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                break;
+            }
+            state.is_asleep = true;
+            let woken = self.bell.wait_timeout(state, left);
+            state = woken.unwrap_or_else(PoisonError::into_inner).0;
+            state.is_asleep = false;
+        }
+        state.wanted = 0;
+        let came = state.batches_waiting();
+        state.patience.learn(came >= wanted / 4);
         state
     }
 
@@ -181,6 +197,11 @@ impl State {
         self.waiting.front().map_or(0, |group| group.batches.len())
     }
 
+    /// Whether the thread need not let more come in.
+    fn has_gathered(&self) -> bool {
+        self.batches_waiting() >= self.wanted || self.waiting.front().is_some_and(Group::is_full)
+    }
+
     /// Whether the next commit is to be made now.
     fn is_due(&self) -> bool {
         let is_due = |group: &Group| group.due_in().is_some_and(|left| left.is_zero());
@@ -190,8 +211,8 @@ impl State {
 }
 
 /// Whether the thread lets more come in before it commits. A commit costs as much for one batch as for many: in
-/// processor time, too, which is what is short where many runs are under way. Where few are, they would
-/// wait in vain, so one wait that brought little spares the next commits theirs.
+/// processor time, too, which is what is short where many runs are under way. Where they wait for something
+/// else it would be in vain, so one wait in vain spares the next commits theirs.
 #[derive(Default)]
 struct Patience {
     /// How many commits come without a wait.
@@ -204,8 +225,8 @@ impl Patience {
         self.without == 0
     }
 
-    fn learn(&mut self, came: usize) {
-        if came < WORTH_WAITING {
+    fn learn(&mut self, came: bool) {
+        if !came {
             self.without = TRIES_APART;
         }
     }
@@ -219,12 +240,12 @@ mod tests {
     fn who_waited_in_vain_does_not_wait_again_for_a_while() {
         let mut patience = Patience::default();
         assert!(patience.waits());
-        patience.learn(WORTH_WAITING);
+        patience.learn(true);
         assert!(patience.waits());
-        patience.learn(WORTH_WAITING - 1);
+        patience.learn(false);
         let without = (0..).take_while(|_| !patience.waits()).count();
         assert_eq!(without, TRIES_APART as usize - 1);
-        patience.learn(WORTH_WAITING);
+        patience.learn(true);
         assert!(patience.waits());
     }
 }

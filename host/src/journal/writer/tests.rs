@@ -210,3 +210,35 @@ fn an_error_here_ends_it_for_everybody() {
     assert_eq!(rig.writer.append_blocking(two.start()), expected);
     assert_eq!(rig.writer.commits(), 1);
 }
+
+/// Many may append, and nobody else does: the thread gives up waiting for them.
+#[test]
+fn who_waits_for_others_in_vain_commits_all_the_same() {
+    let rig = rig();
+    rig.writer.has_writers(1_000);
+    let mut pen = Pen::new(1, 1);
+    for batch in [pen.start(), pen.write(&[step_ended("1")]), pen.finish()] {
+        rig.end(Ok(()));
+        assert_eq!(rig.writer.append_blocking(batch), Ok(()));
+        assert_eq!(rig.next(), (1, 0));
+    }
+}
+
+/// Half of those who may append are there, and nothing more is waited for.
+#[test]
+fn half_of_the_writers_go_into_one_commit() {
+    let rig = rig();
+    rig.writer.has_writers(32);
+    let mut pens: Vec<Pen> = (1..=17).map(|number| Pen::new(number, 1)).collect();
+    let first = rig.writer.append(pens[0].start());
+    assert_eq!(rig.next(), (1, 0));
+    let others = pens[1..].iter_mut().map(|pen| rig.writer.append(pen.start()));
+    let others: Vec<_> = others.collect();
+    rig.end(Ok(()));
+    assert_eq!(block_on(first), Ok(()));
+    assert_eq!(rig.next(), (16, 0));
+    rig.end(Ok(()));
+    for other in others {
+        assert_eq!(block_on(other), Ok(()));
+    }
+}
