@@ -16,7 +16,7 @@ use ::redb::{
     Database, Durability, ReadTransaction, ReadableDatabase, ReadableTable, Table, WriteTransaction,
 };
 use piton_core::{RunId, RunStatus};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, btree_map};
 
 /// So much is taken in without anybody asking: whoever commits waits for it, and many small waits keep the
 /// processors busier than a few long ones.
@@ -134,11 +134,12 @@ impl Ahead {
         tables: &mut Tables<'_>,
         run: RunId,
     ) -> Result<Option<&Standing>, JournalError> {
-        if !self.runs.contains_key(&run) {
-            let Some(standing) = tables.standing_of(run)? else { return Ok(None) };
-            self.runs.insert(run, standing);
+        match self.runs.entry(run) {
+            btree_map::Entry::Occupied(known) => Ok(Some(known.into_mut())),
+            btree_map::Entry::Vacant(place) => {
+                Ok(tables.standing_of(run)?.map(|standing| &*place.insert(standing)))
+            }
         }
-        Ok(self.runs.get(&run))
     }
 
     /// Adds batches that were admitted just now, and log lines.
