@@ -22,7 +22,7 @@ pub(super) use entry::{Brought, Content};
 const ENTRIES_AT: usize = 4096;
 
 /// The file's size to begin with. It doubles at a checkpoint while it was too small.
-pub(super) const BYTES_MIN: usize = 1 << 20;
+pub(super) const BYTES_MIN: usize = 256 << 10;
 
 /// And at most: so much is read, and taken in again, at the first opening after a crash.
 const BYTES_MAX: usize = 4 << 20;
