@@ -128,26 +128,26 @@ impl Desk {
     /// commits take at most. The other half has something to do meanwhile.
     fn gather<'a>(&'a self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
         let writers = self.writers.load(Ordering::Relaxed);
-        let wanted = writers / 2;
-        let has_enough = writers < WRITERS_MIN || state.batches_waiting() >= wanted;
-        if has_enough || state.is_closing || !state.patience.waits() {
+        if writers < WRITERS_MIN || state.is_closing {
             return state;
         }
-        let until = Instant::now() + (state.took * 2).min(PAUSE_MAX);
-        state.wanted = wanted;
-        while !state.has_gathered() && !state.is_closing {
-            let left = until.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                break;
+        state.wanted = writers / 2;
+        if !state.has_gathered() && state.patience.waits() {
+            let until = Instant::now() + (state.took * 2).min(PAUSE_MAX);
+            while !state.has_gathered() && !state.is_closing {
+                let left = until.saturating_duration_since(Instant::now());
+                if left.is_zero() {
+                    break;
+                }
+                state.is_asleep = true;
+                let woken = self.bell.wait_timeout(state, left);
+                state = woken.unwrap_or_else(PoisonError::into_inner).0;
+                state.is_asleep = false;
             }
-            state.is_asleep = true;
-            let woken = self.bell.wait_timeout(state, left);
-            state = woken.unwrap_or_else(PoisonError::into_inner).0;
-            state.is_asleep = false;
+            let came = state.batches_waiting() >= state.wanted / 4;
+            state.patience.learn(came);
         }
         state.wanted = 0;
-        let came = state.batches_waiting();
-        state.patience.learn(came >= wanted / 4);
         state
     }
 
