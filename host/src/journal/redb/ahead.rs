@@ -1,16 +1,15 @@
 //! What the write-ahead log has durably and the tables do not have yet: kept in memory, and written into them at
 //! once when somebody reads, or at a checkpoint. So a run that went on a hundred times has its row written once.
-//! Checks order, fence and key of each batch; never decides what is in one, and never waits for the disk.
+//! Checks order, fence and key of each batch; never decides what is in one, nor when it is durable.
 
 use super::super::batch::{Batch, Tail};
 use super::super::log_line::LogLine;
 use super::super::store::{JournalError, KeyOwner, Refusal, Verdicts};
-use super::commit::{number_in, write_counts, write_fence};
 use super::guard::guarded;
+use super::meta::{count_runs_of, write_counts, write_fence};
 use super::tables::{
     BY_KEY, BY_PIPELINE, BY_STATUS, Counts, Entry, LOGS, Links, LogEntry, META, RECORDS, RUNS,
-    StoredRow, decode_key_owner, encode_key_owner, pipeline_count, pipeline_key, run_key,
-    seal_meta, status_code, status_key,
+    StoredRow, decode_key_owner, encode_key_owner, pipeline_key, run_key, status_code, status_key,
 };
 use ::redb::{
     Database, Durability, ReadTransaction, ReadableDatabase, ReadableTable, Table, WriteTransaction,
@@ -35,7 +34,6 @@ pub(super) struct Ahead {
     bytes: usize,
     fence: Option<u64>,
     counts: Counts,
-    has_new_counts: bool,
     /// The arrival number of the next append.
     next: u64,
     /// The arrival number of the next log lines.
@@ -164,7 +162,6 @@ impl Ahead {
                 self.keys.insert(key.clone(), run);
             }
             self.counts[usize::from(status_code(status))] += 1;
-            self.has_new_counts = true;
             let listed = Listed::Not { pipeline, key };
             Standing { status, links: Links::NONE, listed, news: News::Nothing }
         });
@@ -178,7 +175,6 @@ impl Ahead {
             let count = &mut self.counts[usize::from(status_code(before))];
             *count = count.saturating_sub(1);
             self.counts[usize::from(status_code(status))] += 1;
-            self.has_new_counts = true;
         }
         Ok(())
     }
@@ -250,30 +246,15 @@ impl Ahead {
     }
 
     fn write_into(&self, transaction: &WriteTransaction) -> Result<(), JournalError> {
-        let mut records = transaction.open_table(RECORDS)?;
-        for (arrival, entry) in &self.records {
-            if records.insert(arrival, &**entry)?.is_some() {
-                // Not reached while the table's last key is its largest.
-                let what = format!("record {arrival} is there already");
-                return Err(JournalError::corrupt_store(what));
-            }
-        }
-        if !self.log_entries.is_empty() {
-            let mut logs = transaction.open_table(LOGS)?;
-            for (arrival, entry) in &self.log_entries {
-                if logs.insert(arrival, &**entry)?.is_some() {
-                    let what = format!("log entry {arrival} is there already");
-                    return Err(JournalError::corrupt_store(what));
-                }
-            }
-        }
+        write_arrived(&self.records, "record", transaction.open_table(RECORDS)?)?;
+        write_arrived(&self.log_entries, "log entry", transaction.open_table(LOGS)?)?;
         let mut runs = transaction.open_table(RUNS)?;
         let mut by_status = transaction.open_table(BY_STATUS)?;
+        let mut by_pipeline = transaction.open_table(BY_PIPELINE)?;
         let mut newcomers: BTreeMap<&str, u64> = BTreeMap::new();
         for (run, standing) in &self.runs {
             standing.write_into(*run, &mut runs, &mut by_status)?;
             if let Listed::Not { pipeline, key } = &standing.listed {
-                let mut by_pipeline = transaction.open_table(BY_PIPELINE)?;
                 by_pipeline.insert(&*pipeline_key(pipeline, *run), ())?;
                 *newcomers.entry(pipeline).or_default() += 1;
                 if let Some(key) = key {
@@ -284,13 +265,9 @@ impl Ahead {
         }
         let mut meta = transaction.open_table(META)?;
         for (pipeline, more) in newcomers {
-            let name = pipeline_count(pipeline);
-            let count = number_in(&meta, &name)?.unwrap_or(0).saturating_add(more);
-            meta.insert(&*name, &*seal_meta(&name, &count.to_be_bytes()))?;
+            count_runs_of(&mut meta, pipeline, |count| count.saturating_add(more))?;
         }
-        if self.has_new_counts {
-            write_counts(&mut meta, &self.counts)?;
-        }
+        write_counts(&mut meta, &self.counts)?;
         if let Some(fence) = self.fence {
             write_fence(&mut meta, fence)?;
         }
@@ -304,7 +281,6 @@ impl Ahead {
         self.bytes = 0;
         self.keys.clear();
         self.fence = None;
-        self.has_new_counts = false;
         for standing in self.runs.values_mut() {
             standing.listed = Listed::As(standing.status);
             standing.news = News::Nothing;
@@ -320,6 +296,22 @@ impl Ahead {
     fn is_empty(&self) -> bool {
         self.records.is_empty() && self.log_entries.is_empty() && self.fence.is_none()
     }
+}
+
+/// Writes what arrived, `what` each of it is, behind all that the table has.
+fn write_arrived(
+    arrived: &[Arrived],
+    what: &str,
+    mut table: Table<'_, u64, &'static [u8]>,
+) -> Result<(), JournalError> {
+    for (arrival, entry) in arrived {
+        if table.insert(arrival, &**entry)?.is_some() {
+            // Not reached while the table's last key is its largest.
+            let what = format!("{what} {arrival} is there already");
+            return Err(JournalError::corrupt_store(what));
+        }
+    }
+    Ok(())
 }
 
 impl Standing {

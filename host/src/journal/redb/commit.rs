@@ -6,11 +6,9 @@ use super::super::batch::Batch;
 use super::super::log_line::LogLine;
 use super::super::store::{JournalError, Verdicts};
 use super::ahead::Ahead;
-use super::tables::{
-    Bytes, Counts, META, META_COUNTS, META_FENCE, META_WAL, seal_meta, unseal_meta,
-};
+use super::tables::{META, META_WAL, seal_meta};
 use super::wal::{Brought, Content, Wal};
-use ::redb::{Database, ReadableTable, Table, WriteTransaction};
+use ::redb::{Database, WriteTransaction};
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -160,26 +158,4 @@ pub(super) fn replay(
     }
     // Damage is told now, and not when somebody reads.
     ahead.catch_up(stores.database)
-}
-
-type Meta<'a> = Table<'a, &'static str, &'static [u8]>;
-
-pub(super) fn write_fence(meta: &mut Meta<'_>, fence: u64) -> Result<(), JournalError> {
-    meta.insert(META_FENCE, &*seal_meta(META_FENCE, &fence.to_be_bytes()))?;
-    Ok(())
-}
-
-pub(super) fn write_counts(meta: &mut Meta<'_>, counts: &Counts) -> Result<(), JournalError> {
-    let bytes: Vec<u8> = counts.iter().flat_map(|count| count.to_be_bytes()).collect();
-    meta.insert(META_COUNTS, &*seal_meta(META_COUNTS, &bytes))?;
-    Ok(())
-}
-
-/// A number in [`META`]; none where it is not there, or no number.
-pub(super) fn number_in(
-    meta: &impl ReadableTable<&'static str, &'static [u8]>,
-    name: &str,
-) -> Result<Option<u64>, JournalError> {
-    let Some(sealed) = meta.get(name)? else { return Ok(None) };
-    Ok(Bytes(unseal_meta(name, sealed.value())?).number())
 }

@@ -9,6 +9,7 @@ mod copy;
 mod fuzzed;
 mod guard;
 mod list;
+mod meta;
 mod open;
 mod read;
 mod remove;

@@ -5,8 +5,9 @@ use super::super::store::JournalError;
 use super::super::stored::FORMAT_VERSION;
 use super::RedbJournal;
 use super::ahead::Ahead;
-use super::commit::{State, number_in, replay, write_counts};
+use super::commit::{State, replay};
 use super::guard::guarded;
+use super::meta::{number_in, write_counts};
 use super::read::Reader;
 use super::tables::{
     BY_KEY, BY_PIPELINE, BY_STATUS, Bytes, Counts, LOGS, META, META_FENCE, META_FORMAT, META_ID,

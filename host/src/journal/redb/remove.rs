@@ -5,11 +5,12 @@ use super::super::batch::Tail;
 use super::super::row::RunRow;
 use super::super::store::{Compacted, JournalError, KeyOwner, Refusal, Removal, Verdicts};
 use super::ahead::Ahead;
-use super::commit::{State, Stores, number_in, write_counts};
+use super::commit::{State, Stores};
+use super::meta::{count_runs_of, write_counts};
 use super::read::Reader;
 use super::tables::{
     BY_KEY, BY_PIPELINE, BY_STATUS, Counts, LOGS, META, RECORDS, RUNS, StoredRow, encode_key_owner,
-    pipeline_count, pipeline_key, run_key, seal_meta, status_code, status_key,
+    pipeline_key, run_key, status_code, status_key,
 };
 use ::redb::{CompactionError, Database, WriteTransaction};
 use std::collections::BTreeSet;
@@ -129,21 +130,12 @@ fn remove_one(
     }
     let count = &mut counts[usize::from(status_code(row.status))];
     *count = count.saturating_sub(1);
-    count_one_less(transaction, &row.pipeline)
+    let mut meta = transaction.open_table(META)?;
+    count_runs_of(&mut meta, &row.pipeline, |count| count.saturating_sub(1))
 }
 
 fn check(holds: bool, row: &RunRow, what: &str) -> Result<(), JournalError> {
     if holds { Ok(()) } else { Err(JournalError::corrupt_row(row.run, what)) }
-}
-
-fn count_one_less(transaction: &WriteTransaction, pipeline: &str) -> Result<(), JournalError> {
-    let mut meta = transaction.open_table(META)?;
-    let name = pipeline_count(pipeline);
-    match number_in(&meta, &name)?.unwrap_or(0).saturating_sub(1) {
-        0 => drop(meta.remove(&*name)?),
-        count => drop(meta.insert(&*name, &*seal_meta(&name, &count.to_be_bytes()))?),
-    }
-    Ok(())
 }
 
 /// Moves pages to the front of the file and cuts it off.

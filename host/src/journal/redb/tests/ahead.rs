@@ -2,6 +2,7 @@
 
 use super::super::super::contract::{Pen, commit, step_ended};
 use super::super::super::store::{Journal, Query};
+use super::super::RedbJournal;
 use super::crash::Files;
 use super::disk::Survives;
 use piton_core::RunStatus;
@@ -10,13 +11,18 @@ use std::thread;
 
 const COMMITS: u64 = 400;
 
+/// A new journal whose log has so many bytes, and who writes a run into it.
+fn begun(wal_bytes: usize) -> (Files, RedbJournal, Pen) {
+    let files = Files::holding((super::new_database(), Vec::new()));
+    let journal = files.open(wal_bytes).expect("the journal should open");
+    let fence = journal.take_fence().expect("the fence should be taken");
+    (files, journal, Pen::new(1, fence))
+}
+
 #[test]
 fn readers_see_all_that_was_acknowledged() {
-    let files = Files::holding((super::new_database(), Vec::new()));
     // A few dozen entries, so that checkpoints come in between.
-    let journal = files.open(16 << 10).expect("the journal should open");
-    let fence = journal.take_fence().expect("the fence should be taken");
-    let mut pen = Pen::new(1, fence);
+    let (_, journal, mut pen) = begun(16 << 10);
     let run = pen.run();
     commit(&journal, &[pen.start()], &[]);
     let acknowledged = AtomicU64::new(1);
@@ -55,10 +61,7 @@ fn readers_see_all_that_was_acknowledged() {
 /// A row is written when the tables take it in, and only then: what was in between is in its records.
 #[test]
 fn where_a_run_went_on_often_its_last_status_is_listed() {
-    let files = Files::holding((super::new_database(), Vec::new()));
-    let journal = files.open(64 << 10).expect("the journal should open");
-    let fence = journal.take_fence().expect("the fence should be taken");
-    let mut pen = Pen::new(1, fence);
+    let (files, journal, mut pen) = begun(64 << 10);
     commit(&journal, &[pen.start()], &[]);
     for status in [RunStatus::Waiting, RunStatus::Running, RunStatus::RollingBack] {
         pen.row.status = status;
