@@ -1,11 +1,11 @@
-//! Owns `cargo xtask bench`: builds the binary, the steps and the measuring program, and calls it.
+//! Owns `cargo xtask bench`: builds the binary, the steps, the floor and the measuring program, and calls it.
 //! Never measures, and never reads what was measured.
 
 use std::path::Path;
 use std::process::Command;
 
 use crate::chore::{Problem, cannot_start, check, repository, run as run_command};
-use crate::guests;
+use crate::{guests, programs};
 
 /// Measures what the arguments say; `tests/bench/options.rs` reads those that are not about building.
 pub(crate) fn run(arguments: &[&str]) -> Result<(), Problem> {
@@ -15,8 +15,11 @@ pub(crate) fn run(arguments: &[&str]) -> Result<(), Problem> {
     let target = repository().join("target");
     build(&target, &["-p", "piton-tests", "--bin", "bench"])?;
     let mut bench = Command::new(target.join("debug/bench"));
+    let (profile, folder) = if is_release { ("release", "release") } else { ("dev", "debug") };
+    if !arguments.contains(&"--floor") {
+        bench.arg("--floor").arg(programs::build("piton", "floor", profile)?);
+    }
     if !arguments.contains(&"--binary") {
-        let (profile, folder) = if is_release { ("release", "release") } else { ("dev", "debug") };
         build(&target, &["-p", "piton", "--bin", "piton", "--profile", profile])?;
         bench.arg("--binary").arg(target.join(folder).join("piton"));
     }

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use crate::chore::{At, Problem, ask, repository, say};
-use crate::guests;
+use crate::{guests, programs};
 
 const TABLE: &str = "tests/bench/counts.txt";
 
@@ -115,7 +115,8 @@ fn circumstances() -> Option<String> {
 
 fn count_all() -> Result<Vec<(String, u64)>, Problem> {
     guests::build(&[guests::GUESTS])?;
-    let (core, host) = (build("piton-core", "release")?, build("piton", "dev")?);
+    let core = programs::build("piton-core", "count", "release")?;
+    let host = programs::build("piton", "count", "dev")?;
     let counter = Counter { core, host, folder: repository().join("target/count") };
     fs::create_dir_all(&counter.folder).at(&counter.folder)?;
     // Compiles the step, which the others then find.
@@ -129,23 +130,6 @@ fn count_all() -> Result<Vec<(String, u64)>, Problem> {
         counts.push((scenario.name.to_owned(), each));
     }
     Ok(counts)
-}
-
-/// Builds a program and returns where it is: its name has a hash in it.
-fn build(package: &str, profile: &str) -> Result<PathBuf, Problem> {
-    let mut cargo = Command::new("cargo");
-    cargo.args(["build", "--quiet", "--locked", "--bench", "count", "--message-format=json"]);
-    cargo.args(["--package", package, "--profile", profile]).current_dir(repository());
-    // Counts are those of the profile, whatever a developer's shell makes of it.
-    cargo.env_remove("CARGO_PROFILE_DEV_OPT_LEVEL");
-    let said = ask(&mut cargo)?;
-    // The binary beside it is built, too.
-    let benches = said.lines().filter(|line| line.contains(r#""kind":["bench"]"#));
-    let mut paths = benches.filter_map(|line| {
-        let (_, rest) = line.split_once("\"executable\":\"")?;
-        rest.split_once('"').map(|(path, _)| PathBuf::from(path))
-    });
-    paths.next().ok_or_else(|| Problem::new(format!("cargo does not say where `{package}` is"), ""))
 }
 
 /// The programs, and where they may keep what they compile.

@@ -8,6 +8,7 @@ mod demo;
 mod gate;
 mod guests;
 mod private_toolchain;
+mod programs;
 mod readme;
 mod supply;
 mod tidy;

@@ -102,7 +102,14 @@ impl Runs {
     }
 }
 
-/// Seconds of one step of the loop, in the same way.
+/// Seconds of one step of a host that only calls and writes, which counts them itself: without its start.
+fn floor_step_seconds(stage: &Stage<'_>, turns: Turns) -> Result<f64, Trouble> {
+    let printed = stage.floor(turns, &value())?.stdout;
+    let seconds = printed.trim().parse();
+    seconds.map_err(|_| Trouble(format!("the floor printed no seconds, but `{printed}`")))
+}
+
+/// Seconds of one step of the loop, in the same way as of piton.
 fn loop_step_seconds(stage: &Stage<'_>, turns: Turns) -> Result<f64, Trouble> {
     let first = stage.hand_written(Turns { runs: 1, ..turns })?.seconds;
     let many = stage.hand_written(turns)?.seconds;

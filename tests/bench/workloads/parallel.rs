@@ -1,7 +1,7 @@
 //! W2: many runs under way, which share the disk's syncs; and the memory that they take.
 //! Never times a process whose memory is looked at.
 
-use super::{Runs, Workload, lines, loop_step_seconds};
+use super::{Runs, Workload, floor_step_seconds, lines, loop_step_seconds};
 use crate::floor::{Commit, commit_seconds};
 use crate::process::Trouble;
 use crate::report::{Goal, Row};
@@ -24,16 +24,17 @@ fn measure(bench: &Bench) -> Result<Vec<Row>, Trouble> {
     runs.write_chain(&stage)?;
     let turns = runs.turns();
     let group = Commit { records: PARALLEL, quick_repair: false };
-    let mut rates = [(); 3].map(|()| Samples::default());
+    let mut rates = [(); 4].map(|()| Samples::default());
     let mut memories = [(); 2].map(|()| Samples::default());
     for _ in 0..bench.options.repeat {
         stage.forget()?;
         stage.each(runs.manifest, runs.first, 1)?;
-        let floor = commit_seconds(&stage.path(""), group, RUNS * STEPS / PARALLEL)?;
+        let commit = commit_seconds(&stage.path(""), group, RUNS * STEPS / PARALLEL)?;
         let seconds = [
             runs.step_seconds(&stage)?,
             loop_step_seconds(&stage, turns)?,
-            floor / f64::from(PARALLEL),
+            floor_step_seconds(&stage, turns)?,
+            commit / f64::from(PARALLEL),
         ];
         rates.iter_mut().zip(seconds).for_each(|(rate, seconds)| rate.push(seconds.recip()));
         stage.forget()?;
@@ -44,7 +45,7 @@ fn measure(bench: &Bench) -> Result<Vec<Row>, Trouble> {
         ];
         memories.iter_mut().zip(peaks).for_each(|(memory, peak)| memory.push(peak));
     }
-    let ([ours, by_loop, floor], [our_memory, memory_of_loop]) = (rates, memories);
+    let ([ours, by_loop, floor, commit], [our_memory, memory_of_loop]) = (rates, memories);
     let rate = |name, beside, goal| Row {
         what: "steps in a second",
         unit: "steps/s",
@@ -54,7 +55,8 @@ fn measure(bench: &Bench) -> Result<Vec<Row>, Trouble> {
     };
     Ok(vec![
         rate("loop", by_loop, Some(Goal::TimesAtLeast(6.0))),
-        rate("floor: redb, 64 a commit", floor, None),
+        rate("floor: sandbox and log", floor, None),
+        rate("floor: redb, 64 a commit", commit, None),
         Row {
             what: "peak memory (PSS)",
             unit: "MiB",
