@@ -3,15 +3,17 @@
 //! that any host with such a journal does. `cargo xtask bench` holds piton against it.
 //! Never uses anything of piton's but the contract.
 //!
-//! `floor RUNS STEPS PARALLEL FOLDER COMPONENT VALUE` prints the seconds of one step, as a number. One thread
-//! writes for all runs, and takes along what waits for it; two threads carry the runs.
+//! `floor WRITER RUNS STEPS PARALLEL FOLDER COMPONENT VALUE` prints the seconds of one step, as a number. Two
+//! threads carry the runs. The writer is `thread`, one that writes for all runs and takes along what waits
+//! for it; or `itself`: each run writes its own records, which is the least where there is one.
 
 use std::error::Error;
 use std::fs::File;
+use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::Builder;
 use std::time::Instant;
@@ -56,14 +58,14 @@ type Trouble = Box<dyn Error + Send + Sync>;
 fn main() -> Result<(), Trouble> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     // `cargo bench` adds `--bench`, and names no work.
-    let [runs, steps, parallel, folder, component, value] = arguments.as_slice() else {
+    let [writer, runs, steps, parallel, folder, component, value] = arguments.as_slice() else {
         println!("`cargo xtask bench` runs this");
         return Ok(());
     };
     let (runs, steps, parallel) = (runs.parse()?, steps.parse()?, parallel.parse()?);
     let host = Host {
         sandbox: Sandbox::new(Path::new(component))?,
-        log: Log::start(&Path::new(folder).join("floor.wal"), runs * steps)?,
+        log: Log::start(writer, &Path::new(folder).join("floor.wal"), runs * steps)?,
         value: value.clone(),
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(WORKERS).build()?;
@@ -172,40 +174,75 @@ impl Sandbox {
     }
 }
 
-/// A file of zeros, over which one thread writes.
-struct Log(Sender<oneshot::Sender<()>>);
+/// A file of zeros that records are written over.
+enum Log {
+    /// One thread writes, for whoever asks.
+    Thread(Sender<oneshot::Sender<()>>),
+    /// Whoever asks writes.
+    Itself(Zeros),
+}
 
 impl Log {
-    fn start(path: &Path, records: u32) -> Result<Self, Trouble> {
-        let file = File::create(path)?;
-        file.write_all_at(&vec![0; RECORD.len() * records as usize], 0)?;
-        file.sync_all()?;
-        let (sender, receiver) = channel();
-        Builder::new().name("writer".into()).spawn(move || write_all(&file, &receiver))?;
-        Ok(Self(sender))
+    fn start(writer: &str, path: &Path, records: u32) -> Result<Self, Trouble> {
+        let zeros = Zeros::new(path, records)?;
+        match writer {
+            "itself" => Ok(Self::Itself(zeros)),
+            "thread" => {
+                let (sender, receiver) = channel();
+                let thread = Builder::new().name("writer".into());
+                thread.spawn(move || write_all(&zeros, &receiver))?;
+                Ok(Self::Thread(sender))
+            }
+            other => Err(format!("there is no writer `{other}`").into()),
+        }
     }
 
     /// Returns when a record is on the disk.
     async fn write(&self) -> Result<(), Trouble> {
-        let (sender, receiver) = oneshot::channel();
-        self.0.send(sender)?;
-        Ok(receiver.await?)
+        match self {
+            Self::Itself(zeros) => Ok(zeros.write(1)?),
+            Self::Thread(asks) => {
+                let (sender, receiver) = oneshot::channel();
+                asks.send(sender)?;
+                Ok(receiver.await?)
+            }
+        }
     }
 }
 
 /// Writes for all who wait, and syncs once for them. Where that fails they learn that nobody answers.
-fn write_all(file: &File, asked: &Receiver<oneshot::Sender<()>>) {
-    let mut end = 0;
+fn write_all(zeros: &Zeros, asked: &Receiver<oneshot::Sender<()>>) {
     while let Ok(first) = asked.recv() {
         let group: Vec<_> = std::iter::once(first).chain(asked.try_iter()).collect();
-        let bytes = RECORD.repeat(group.len());
-        if file.write_all_at(&bytes, end).and_then(|()| file.sync_data()).is_err() {
+        if zeros.write(group.len()).is_err() {
             return;
         }
-        end += bytes.len() as u64;
         for waits in group {
             // A run that is gone does not wait.
             let _ = waits.send(());
         }
+    }
+}
+
+struct Zeros {
+    file: File,
+    /// Where the next record begins.
+    end: AtomicU64,
+}
+
+impl Zeros {
+    fn new(path: &Path, records: u32) -> io::Result<Self> {
+        let file = File::create(path)?;
+        file.write_all_at(&vec![0; RECORD.len() * records as usize], 0)?;
+        file.sync_all()?;
+        Ok(Self { file, end: AtomicU64::new(0) })
+    }
+
+    /// Writes so many records in one go, and syncs them.
+    fn write(&self, records: usize) -> io::Result<()> {
+        let bytes = RECORD.repeat(records);
+        let begin = self.end.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+        self.file.write_all_at(&bytes, begin)?;
+        self.file.sync_data()
     }
 }

@@ -140,7 +140,8 @@ const LEGEND: &str = "\
 Medians (least–greatest) of repetitions in which all that is compared took turns. A ratio is that of the medians,
 its spread that of single repetitions. Costs of a step leave out the start of the process: they are the time of a
 process with many runs less that of one with a single run, by the steps between. `loop` is tests/bench/loop.py
-(Python, SQLite), timed in the same way; `floor` is what the disk and the store ask for one record of 400 bytes.
+(Python, SQLite), timed in the same way; `floor` is what a sandbox, the disk and the store ask for one record of
+400 bytes, with nothing around them: host/docs/performance.md tells each.
 ";
 
 impl fmt::Display for Report {

@@ -104,12 +104,13 @@ impl Stage<'_> {
         self.start_piton(&["run", manifest, "--each", file, "--parallel", &parallel])
     }
 
-    /// Runs the floor of a durable step to its end; `value` goes through the steps.
-    pub(crate) fn floor(&self, turns: Turns, value: &str) -> Result<Ended, Trouble> {
+    /// Runs the floor of a durable step to its end; `value` goes through the steps. `host/benches/floor.rs`
+    /// says what a `writer` is.
+    pub(crate) fn floor(&self, writer: &str, turns: Turns, value: &str) -> Result<Ended, Trouble> {
         let component = guest("add_one").join("target/step.wasm").display().to_string();
         let numbers = [turns.runs, turns.steps, turns.parallel].map(|number| number.to_string());
         let [runs, steps, parallel] = &numbers;
-        let words = [runs, steps, parallel, ".", &component, value];
+        let words = [writer, runs, steps, parallel, ".", &component, value];
         Running::start(&self.folder, &self.bench.options.floor, &words)?.end()
     }
 

@@ -18,6 +18,14 @@ pub trait Commit: Send + Sync + 'static {
     /// [`JournalError`] where nothing more can be written: whether these batches will be found
     /// after the next start is then open, and this store must not be written to again.
     fn commit(&self, batches: &[Batch], log_lines: &[LogLine]) -> Result<Verdicts, JournalError>;
+
+    /// Does what is left to do behind a commit, once nobody waits for its answer any more. Nothing by default.
+    ///
+    /// # Errors
+    /// As of `commit`, which then fails, too. What was committed is committed.
+    fn settle(&self) -> Result<(), JournalError> {
+        Ok(())
+    }
 }
 
 /// A store of journals.

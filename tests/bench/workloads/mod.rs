@@ -103,8 +103,8 @@ impl Runs {
 }
 
 /// Seconds of one step of a host that only calls and writes, which counts them itself: without its start.
-fn floor_step_seconds(stage: &Stage<'_>, turns: Turns) -> Result<f64, Trouble> {
-    let printed = stage.floor(turns, &value())?.stdout;
+fn floor_step_seconds(stage: &Stage<'_>, writer: &str, turns: Turns) -> Result<f64, Trouble> {
+    let printed = stage.floor(writer, turns, &value())?.stdout;
     let seconds = printed.trim().parse();
     seconds.map_err(|_| Trouble(format!("the floor printed no seconds, but `{printed}`")))
 }

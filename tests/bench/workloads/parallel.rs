@@ -33,7 +33,7 @@ fn measure(bench: &Bench) -> Result<Vec<Row>, Trouble> {
         let seconds = [
             runs.step_seconds(&stage)?,
             loop_step_seconds(&stage, turns)?,
-            floor_step_seconds(&stage, turns)?,
+            floor_step_seconds(&stage, "thread", turns)?,
             commit / f64::from(PARALLEL),
         ];
         rates.iter_mut().zip(seconds).for_each(|(rate, seconds)| rate.push(seconds.recip()));
@@ -55,7 +55,7 @@ fn measure(bench: &Bench) -> Result<Vec<Row>, Trouble> {
     };
     Ok(vec![
         rate("loop", by_loop, Some(Goal::TimesAtLeast(6.0))),
-        rate("floor: sandbox and log", floor, None),
+        rate("floor: sandbox, log by a thread", floor, None),
         rate("floor: redb, 64 a commit", commit, None),
         Row {
             what: "peak memory (PSS)",

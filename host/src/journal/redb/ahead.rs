@@ -17,8 +17,8 @@ use ::redb::{
 use piton_core::{RunId, RunStatus};
 use std::collections::{BTreeMap, HashMap, btree_map};
 
-/// So much is taken in without anybody asking: whoever commits waits for it, and many small waits keep the
-/// processors busier than a few long ones.
+/// So much is taken in without anybody asking, behind a commit: the next one waits for it, and many small waits
+/// keep the processors busier than a few long ones.
 const BYTES_MAX: usize = 256 << 10;
 
 /// What the tables are to take in, and what it follows.

@@ -51,9 +51,7 @@ impl State {
     ) -> Result<(), JournalError> {
         if let Some(wal) = &mut self.wal {
             if wal.append(brought)? {
-                let mut ahead = stores.ahead();
-                add(&mut ahead)?;
-                return ahead.catch_up_sometimes(stores.database);
+                return add(&mut stores.ahead());
             }
             // A log that begins anew may have room.
             if !wal.is_empty() {
@@ -113,6 +111,15 @@ pub(super) fn commit(
         state.record(stores, brought, |ahead| ahead.add(&taken, log_lines))?;
     }
     Ok(verdicts)
+}
+
+/// Has the tables take in what there is, where that is a lot; and makes a checkpoint where the log is about to
+/// be full. Either may be left out: a commit that finds no room makes one.
+pub(super) fn settle(stores: &Stores<'_>, state: &mut State) -> Result<(), JournalError> {
+    if state.wal.as_ref().is_some_and(Wal::is_nearly_full) {
+        return state.checkpoint(stores);
+    }
+    stores.ahead().catch_up_sometimes(stores.database)
 }
 
 pub(super) fn take_fence(stores: &Stores<'_>, state: &mut State) -> Result<u64, JournalError> {

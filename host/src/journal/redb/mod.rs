@@ -122,6 +122,10 @@ impl Commit for RedbJournal {
     fn commit(&self, batches: &[Batch], log_lines: &[LogLine]) -> Result<Verdicts, JournalError> {
         self.write(|stores, state| commit::commit(stores, state, batches, log_lines))
     }
+
+    fn settle(&self) -> Result<(), JournalError> {
+        self.write(commit::settle)
+    }
 }
 
 impl Journal for RedbJournal {

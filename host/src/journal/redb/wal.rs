@@ -1,9 +1,9 @@
 //! The write-ahead log: a file in front of the tables, to which each commit is appended and synced.
 //!
 //! One sync of a few blocks that are there already costs less than a commit of the tables, which writes
-//! pages all over the file and then its root. So the tables take each commit in at once, but in memory, and become
-//! durable now and then: at a *checkpoint*, after which the log begins anew in its next *epoch*. The first
-//! opening after a crash takes in again what the log has of the epoch that the tables are in.
+//! pages all over the file and then its root. So the tables take commits in later, in memory, and become durable
+//! now and then: at a *checkpoint*, after which the log begins anew in its next *epoch*. The first opening after
+//! a crash takes in again what the log has of the epoch that the tables are in.
 //!
 //! Owns the file; never decides when a checkpoint is due beyond its own size, and never reads a table.
 
@@ -114,6 +114,11 @@ impl Wal {
     /// Whether it has nothing that the tables do not have durably.
     pub(super) fn is_empty(&self) -> bool {
         self.place.number == 0
+    }
+
+    /// Whether the next entries may have no room.
+    pub(super) fn is_nearly_full(&self) -> bool {
+        self.next > self.bytes - self.bytes / 8
     }
 
     /// Begins anew: the tables are durable, and say that they are in the next epoch.

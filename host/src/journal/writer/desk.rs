@@ -158,13 +158,18 @@ impl Desk {
         drop(state);
         let began = Instant::now();
         let result = failed.map_or_else(|| self.write(&group), Err);
+        let took = began.elapsed();
+        let mut failed = result.as_ref().err().cloned();
+        group.answer(result);
+        if failed.is_none() {
+            // Those who were just answered go on meanwhile; the next commit is told what went wrong.
+            failed = caught(|| self.journal.settle()).err();
+        }
         let mut state = self.lock();
         state.is_committing = false;
-        state.took = began.elapsed();
-        state.failed = result.as_ref().err().cloned();
-        drop(state);
-        group.answer(result);
-        self.lock()
+        state.took = took;
+        state.failed = failed;
+        state
     }
 
     fn write(&self, group: &Group) -> Result<Verdicts, JournalError> {
@@ -172,15 +177,19 @@ impl Desk {
             return Ok(Vec::new());
         }
         self.commits.fetch_add(1, Ordering::Relaxed);
-        let write = || self.journal.commit(&group.batches, &group.log_lines);
-        let panicked = |_| Err(JournalError::Failed { what: "its store panicked".into() });
-        catch_unwind(AssertUnwindSafe(write)).unwrap_or_else(panicked)
+        caught(|| self.journal.commit(&group.batches, &group.log_lines))
     }
 
     /// Nothing that holds it panics.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Nothing is written to a store that panicked.
+fn caught<T>(work: impl FnOnce() -> Result<T, JournalError>) -> Result<T, JournalError> {
+    let panicked = |_| Err(JournalError::Failed { what: "its store panicked".into() });
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(panicked)
 }
 
 impl State {

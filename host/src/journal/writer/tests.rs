@@ -12,6 +12,19 @@ struct Held {
     ends: Mutex<Receiver<Result<(), JournalError>>>,
 }
 
+/// Commits at once, and settles when it is told how.
+struct Settles(Mutex<Receiver<Result<(), JournalError>>>);
+
+impl Commit for Settles {
+    fn commit(&self, batches: &[Batch], _: &[LogLine]) -> Result<Verdicts, JournalError> {
+        Ok(vec![Ok(()); batches.len()])
+    }
+
+    fn settle(&self) -> Result<(), JournalError> {
+        self.0.lock().expect("the test should not panic here").recv().expect("it should be told")
+    }
+}
+
 impl Commit for Held {
     fn commit(&self, batches: &[Batch], log_lines: &[LogLine]) -> Result<Verdicts, JournalError> {
         self.begun.send((batches.len(), log_lines.len())).expect("the test should listen");
@@ -105,6 +118,20 @@ fn after_an_error_everybody_is_told_and_nothing_is_written() {
         assert_eq!(block_on(rig.writer.flush()), expected);
         assert_eq!(rig.writer.commits(), 1);
     }
+}
+
+#[test]
+fn what_is_done_behind_a_commit_holds_up_the_next_alone() {
+    let (end, ends) = channel();
+    let journal = Arc::new(Settles(Mutex::new(ends)));
+    let writer = Writer::start_with(journal, QUICK).expect("a thread should start");
+    let (mut one, mut two) = (Pen::new(1, 1), Pen::new(2, 1));
+    // Answered, though it has not settled; from then on a commit is under way, so the thread makes the next.
+    assert_eq!(writer.append_blocking(one.start()), Ok(()));
+    let next = writer.append_here(two.start());
+    let error = JournalError::Failed { what: "no such device".into() };
+    end.send(Err(error.clone())).expect("it should settle");
+    assert_eq!(block_on(next), Err(AppendError::Journal(error)));
 }
 
 #[test]

@@ -56,6 +56,13 @@ impl Commit for Fragile {
             }
         }
     }
+
+    fn settle(&self) -> Result<(), JournalError> {
+        if self.is_dead.load(Ordering::SeqCst) {
+            return Err(self.die());
+        }
+        self.journal.settle()
+    }
 }
 
 impl Journal for Fragile {

@@ -33,4 +33,8 @@ impl Commit for Timed {
         self.profile.lock().push(Row::Writer, from, to, What::Write { batches, log_lines });
         verdicts
     }
+
+    fn settle(&self) -> Result<(), JournalError> {
+        self.journal.settle()
+    }
 }
