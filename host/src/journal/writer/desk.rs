@@ -11,7 +11,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// The longest time for which a commit lets more come in.
-const PAUSE_MAX: Duration = Duration::from_millis(1);
+const PAUSE_MAX: Duration = Duration::from_millis(2);
 
 /// With fewer who may append, a commit lets nobody come in: waiting would cost them more than it spares.
 const WRITERS_MIN: usize = 16;
@@ -124,16 +124,16 @@ impl Desk {
         }
     }
 
-    /// Lets more come in, where that pays: until half of those who may append have, and for as long as two
-    /// commits take at most. The other half has something to do meanwhile.
+    /// Lets more come in, where that pays: until three quarters of those who may append have, and for as long
+    /// as four commits take at most. The others have something to do meanwhile.
     fn gather<'a>(&'a self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
         let writers = self.writers.load(Ordering::Relaxed);
         if writers < WRITERS_MIN || state.is_closing {
             return state;
         }
-        state.wanted = writers / 2;
+        state.wanted = writers * 3 / 4;
         if !state.has_gathered() && state.patience.waits() {
-            let until = Instant::now() + (state.took * 2).min(PAUSE_MAX);
+            let until = Instant::now() + (state.took * 4).min(PAUSE_MAX);
             while !state.has_gathered() && !state.is_closing {
                 let left = until.saturating_duration_since(Instant::now());
                 if left.is_zero() {

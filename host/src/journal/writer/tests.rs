@@ -251,19 +251,19 @@ fn who_waits_for_others_in_vain_commits_all_the_same() {
     }
 }
 
-/// Half of those who may append are there, and nothing more is waited for.
+/// Three quarters of those who may append are there, and nothing more is waited for.
 #[test]
-fn half_of_the_writers_go_into_one_commit() {
+fn three_quarters_of_the_writers_go_into_one_commit() {
     let rig = rig();
     rig.writer.has_writers(32);
-    let mut pens: Vec<Pen> = (1..=17).map(|number| Pen::new(number, 1)).collect();
+    let mut pens: Vec<Pen> = (1..=25).map(|number| Pen::new(number, 1)).collect();
     let first = rig.writer.append(pens[0].start());
     assert_eq!(rig.next(), (1, 0));
     let others = pens[1..].iter_mut().map(|pen| rig.writer.append(pen.start()));
     let others: Vec<_> = others.collect();
     rig.end(Ok(()));
     assert_eq!(block_on(first), Ok(()));
-    assert_eq!(rig.next(), (16, 0));
+    assert_eq!(rig.next(), (24, 0));
     rig.end(Ok(()));
     for other in others {
         assert_eq!(block_on(other), Ok(()));
