@@ -7,6 +7,7 @@
 //! threads carry the runs. The writer is `thread`, one that writes for all runs and takes along what waits
 //! for it; or `itself`: each run writes its own records, which is the least where there is one.
 
+use mimalloc::MiMalloc;
 use std::error::Error;
 use std::fs::File;
 use std::io;
@@ -40,6 +41,10 @@ mod contract {
 }
 
 use contract::{Context, PluginPre};
+
+/// The same as in piton: what can be had for a line belongs to the floor.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// About what a step records.
 const RECORD: [u8; 400] = [b'x'; 400];

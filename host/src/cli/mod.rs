@@ -117,7 +117,6 @@ const fn version() -> &'static str {
 }
 
 pub(crate) fn main() -> ExitCode {
-    memory::give_back();
     let raw: Vec<_> = std::env::args_os().skip(1).collect();
     if let Some((first, rest)) = raw.split_first()
         && first == piton::sandbox::COMPILE_ARGUMENT
