@@ -123,7 +123,7 @@ impl Writer {
         told(answer)
     }
 
-    /// Says how many may append at the same time: a commit lets half of them come in, where that pays.
+    /// Says how many may append at the same time: a commit lets most of them come in, where that pays.
     pub fn has_writers(&self, count: usize) {
         self.desk.writers.store(count, Ordering::Relaxed);
     }

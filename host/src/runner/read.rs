@@ -53,6 +53,8 @@ fn read_plain(path: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
     }
     let mut bytes = Vec::new();
     if known.len() <= bytes_max {
+        // At once: a component of 18 MB was copied from one place to the next for longer than it was read.
+        bytes.reserve_exact(usize::try_from(known.len()).map_err(io::Error::other)?);
         // It may grow while it is read.
         file.take(bytes_max + 1).read_to_end(&mut bytes)?;
     }

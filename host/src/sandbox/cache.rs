@@ -22,6 +22,8 @@ use wasmtime::component::Component;
 /// What the MAC is for, so that no other use of the same key can be taken for it.
 const DOMAIN: &[u8] = b"piton compiled code 1\0";
 const MAC_BYTES: usize = 32;
+/// So much is read and hashed at a time. It fits into a processor's second cache also where others use that, too.
+const PIECE_BYTES: usize = 64 << 10;
 /// No compilation takes so long: a draft of this age has nobody who works on it.
 const DRAFT_AGE_MAX: Duration = Duration::from_secs(3_600);
 
@@ -168,7 +170,7 @@ impl Cache {
         mac.update(DOMAIN);
         mac.update(digest.as_bytes());
         mac.update(&self.fingerprint);
-        let mut buffer = vec![0; 256 << 10];
+        let mut buffer = vec![0; PIECE_BYTES];
         loop {
             match file.read(&mut buffer)? {
                 0 => return Ok(mac),
