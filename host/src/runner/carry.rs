@@ -77,6 +77,19 @@ impl Carried {
         let _ = self.inbox.send(Wake::Stand { reply });
         answer
     }
+
+    /// Waits for what the run answers; none where it rests instead. Waiting for the answer alone may be for
+    /// ever: what is sent at the very moment in which the run ceases to listen is neither answered nor dropped,
+    /// since a channel keeps it for as long as somebody could send more.
+    pub(crate) async fn answered<T>(&self, answer: &mut oneshot::Receiver<T>) -> Option<T> {
+        let mut rest = self.rest.clone();
+        tokio::select! {
+            biased;
+            answered = &mut *answer => answered.ok(),
+            // What it answers, it answers before.
+            _ = rest.wait_for(Option::is_some) => answer.try_recv().ok(),
+        }
+    }
 }
 
 impl Rest {
@@ -549,5 +562,39 @@ fn row_of(run: &Run) -> RunRow {
             code: failure.code,
             message: failure.message,
         }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Sent when the run had looked for the last time, and before it had closed its door.
+    #[test]
+    fn what_nobody_reads_any_more_is_not_waited_for() {
+        let runtime = tokio::runtime::Builder::new_current_thread().build();
+        let runtime = runtime.expect("a runtime should start");
+        let (inbox, unread) = mpsc::unbounded_channel();
+        let (updates, _) = broadcast::channel(1);
+        let (done, rest) = watch::channel(None);
+        let carried = Carried { inbox, updates, rest };
+        let mut answer = carried.ask_where_it_stands();
+        done.send_replace(Some(Rest::Parks(None)));
+        assert!(runtime.block_on(carried.answered(&mut answer)).is_none());
+        drop(unread);
+    }
+
+    #[test]
+    fn what_was_answered_before_the_run_rests_is_heard() {
+        let runtime = tokio::runtime::Builder::new_current_thread().build();
+        let runtime = runtime.expect("a runtime should start");
+        let (inbox, _) = mpsc::unbounded_channel();
+        let (updates, _) = broadcast::channel(1);
+        let (done, rest) = watch::channel(Some(Rest::Parks(None)));
+        let carried = Carried { inbox, updates, rest };
+        let (reply, mut answer) = oneshot::channel();
+        reply.send(7).expect("somebody waits");
+        assert_eq!(runtime.block_on(carried.answered(&mut answer)), Some(7));
+        drop(done);
     }
 }

@@ -266,10 +266,10 @@ impl Host {
                 // Names are looked up in the run's own pipeline, which never changes; elements of
                 // its maps never go away.
                 let (_, folded, _) = self.fold(run).await?;
-                let (reply, answer) = oneshot::channel();
+                let (reply, mut answer) = oneshot::channel();
                 let said = Wake::Say { input: input(&folded)?, reply };
                 if carried.inbox.send(said).is_ok()
-                    && let Ok(answer) = answer.await
+                    && let Some(answer) = carried.answered(&mut answer).await
                 {
                     return answer.map_err(SayFailed::Refused);
                 }
@@ -304,7 +304,7 @@ impl Host {
     /// [`SayFailed`] where there is no such run, or the journal cannot be read.
     pub async fn summary(&self, run: RunId) -> Result<Box<Summary>, SayFailed> {
         if let Some(carried) = self.shared.carried(run)
-            && let Ok(summary) = carried.ask_where_it_stands().await
+            && let Some(summary) = carried.answered(&mut carried.ask_where_it_stands()).await
         {
             return Ok(summary);
         }
@@ -542,10 +542,10 @@ impl Following {
         loop {
             // Kept while it is waited for: whoever waits may turn to something else meanwhile.
             if let Some(answer) = &mut self.whole {
-                let answered = answer.await;
+                let answered = self.carried.answered(answer).await;
                 self.whole = None;
                 // Where it came to rest instead, that is told.
-                if let Ok(summary) = answered {
+                if let Some(summary) = answered {
                     return Some(Arc::new(Update::Stands(summary)));
                 }
             }
