@@ -569,32 +569,29 @@ fn row_of(run: &Run) -> RunRow {
 mod tests {
     use super::*;
 
-    /// Sent when the run had looked for the last time, and before it had closed its door.
-    #[test]
-    fn what_nobody_reads_any_more_is_not_waited_for() {
-        let runtime = tokio::runtime::Builder::new_current_thread().build();
-        let runtime = runtime.expect("a runtime should start");
+    /// A run whose task is played by who has the other two.
+    fn carried() -> (Carried, mpsc::UnboundedReceiver<Wake>, watch::Sender<Option<Rest>>) {
         let (inbox, unread) = mpsc::unbounded_channel();
         let (updates, _) = broadcast::channel(1);
         let (done, rest) = watch::channel(None);
-        let carried = Carried { inbox, updates, rest };
-        let mut answer = carried.ask_where_it_stands();
-        done.send_replace(Some(Rest::Parks(None)));
-        assert!(runtime.block_on(carried.answered(&mut answer)).is_none());
-        drop(unread);
+        (Carried { inbox, updates, rest }, unread, done)
     }
 
-    #[test]
-    fn what_was_answered_before_the_run_rests_is_heard() {
-        let runtime = tokio::runtime::Builder::new_current_thread().build();
-        let runtime = runtime.expect("a runtime should start");
-        let (inbox, _) = mpsc::unbounded_channel();
-        let (updates, _) = broadcast::channel(1);
-        let (done, rest) = watch::channel(Some(Rest::Parks(None)));
-        let carried = Carried { inbox, updates, rest };
+    /// Sent when the run had looked for the last time, and before it had closed its door.
+    #[tokio::test]
+    async fn what_nobody_reads_any_more_is_not_waited_for() {
+        let (carried, _unread, done) = carried();
+        let mut answer = carried.ask_where_it_stands();
+        done.send_replace(Some(Rest::Parks(None)));
+        assert!(carried.answered(&mut answer).await.is_none());
+    }
+
+    #[tokio::test]
+    async fn what_was_answered_before_the_run_rests_is_heard() {
+        let (carried, _unread, done) = carried();
         let (reply, mut answer) = oneshot::channel();
         reply.send(7).expect("somebody waits");
-        assert_eq!(runtime.block_on(carried.answered(&mut answer)), Some(7));
-        drop(done);
+        done.send_replace(Some(Rest::Parks(None)));
+        assert_eq!(carried.answered(&mut answer).await, Some(7));
     }
 }
